@@ -1,0 +1,42 @@
+#include "core/archive.h"
+
+#include <exception>
+#include <new>
+
+namespace cohort {
+
+void InArchive::fail(std::string const& expected) const {
+  throw DecodeError("expected " + expected + " at byte " + std::to_string(cursor_ - begin_) +
+                    ", where " + std::to_string(left()) + " bytes are left");
+}
+
+void InArchive::fail_short(std::size_t size) const { fail(std::to_string(size) + " bytes"); }
+
+void InArchive::fail_count(std::uint64_t count, std::size_t size) const {
+  fail(std::to_string(count) + " elements of at least " + std::to_string(size) + " bytes");
+}
+
+void InArchive::fail_value(char const* expected, unsigned found) const {
+  fail(std::string(expected) + " and not " + std::to_string(found));
+}
+
+namespace archive {
+
+void Nesting::fail() {
+  throw std::length_error("objects nest more than " + std::to_string(kMaxNesting) + " deep");
+}
+
+void rethrow_as_decode_error() {
+  try {
+    throw;
+  } catch (DecodeError const&) {
+    throw;
+  } catch (std::bad_alloc const&) {
+    throw;
+  } catch (std::exception const& refusal) {
+    throw DecodeError(std::string("the bytes are no value of their type: ") + refusal.what());
+  }
+}
+
+}  // namespace archive
+}  // namespace cohort

@@ -1,0 +1,94 @@
+// What a call's future and its connection share: whether it is settled, and with what.
+// Reference-counted: the future holds one reference, the connection's promise table the other.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "core/byte_buffer.h"
+#include "core/engine.h"
+#include "core/error.h"
+#include "core/event.h"
+#include "core/ids.h"
+
+namespace cohort {
+
+class Connection;
+
+/// A reply's bytes: small ones in place, large ones in the memory that they were received into.
+class Payload {
+ public:
+  void copy(std::span<std::byte const> bytes) {
+    if (bytes.size() > kInline) return heap_.append(bytes.data(), bytes.size());
+    inline_size_ = bytes.size();
+    if (!bytes.empty()) std::memcpy(inline_.data(), bytes.data(), bytes.size());
+  }
+  void take(ByteBuffer buffer) noexcept { heap_ = std::move(buffer); }
+
+  [[nodiscard]] std::span<std::byte const> bytes() const noexcept {
+    if (heap_.empty()) return {inline_.data(), inline_size_};
+    return {heap_.data(), heap_.size()};
+  }
+
+ private:
+  static constexpr std::size_t kInline = 64;
+  std::size_t inline_size_ = 0;
+  std::array<std::byte, kInline> inline_;
+  ByteBuffer heap_;
+};
+
+/// Tells which of several calls were settled, in that order. Many threads may push.
+class CompletionQueue {
+ public:
+  explicit CompletionQueue(Engine& engine) : engine_(engine) {}
+
+  void push(std::size_t tag);
+  /// The next settled call's tag, or nothing when the deadline passed. One thread at a time.
+  [[nodiscard]] std::optional<std::size_t> pop(Deadline deadline = Deadline::never());
+
+ private:
+  Engine& engine_;
+  std::mutex mutex_;
+  std::deque<std::size_t> tags_;
+  Event available_;
+};
+
+struct CallState {
+  CallState(Engine& driven, std::weak_ptr<Connection> over, std::string_view what)
+      : engine(driven), connection(std::move(over)), function(what) {}
+
+  Engine& engine;
+  std::weak_ptr<Connection> connection;
+  std::string_view function;  ///< signature_of<...>()
+  CallId id{};
+  Event done;
+  // Written by whoever settles the call, before `done`; read after it.
+  Payload payload;
+  std::unique_ptr<Error> error;
+  // Written by the future's owner, before done.watch().
+  std::shared_ptr<CompletionQueue> queue;
+  std::size_t tag = 0;
+
+  /// Makes the future ready. Exactly one thread settles a call: the one that took it out of the
+  /// promise table. Uses up the table's reference.
+  void settle();
+  void settle_with(Error failure);
+  void release() noexcept {
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+
+ private:
+  std::atomic<std::uint32_t> references_{2};
+};
+
+}  // namespace cohort

@@ -1,0 +1,44 @@
+// The seam between core and the transports: an ordered, reliable stream of bytes to one peer.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <sys/uio.h>
+
+namespace cohort {
+
+/// What one non-blocking send or receive did.
+struct IoResult {
+  enum class Status {
+    kMoved,       ///< `bytes` > 0 were taken or delivered
+    kWouldBlock,  ///< nothing now; the descriptor tells when to try again
+    kClosed,      ///< the peer ended the stream in an orderly way; no byte is lost
+    kBroken,      ///< the stream failed; Channel::failure() says how
+  };
+  Status status = Status::kWouldBlock;
+  std::size_t bytes = 0;
+};
+
+/// One connected stream. send() is called by one thread at a time, receive() by one thread at a
+/// time, the two may run side by side. Neither blocks nor throws. Destruction closes the stream.
+class Channel {
+ public:
+  virtual ~Channel() = default;
+
+  /// Takes bytes from the front of `parts`. Blocks that were not taken are offered again
+  /// unchanged, so a transport may send big ones from where they lie.
+  virtual IoResult send(std::span<iovec const> parts) noexcept = 0;
+  /// Delivers up to `into.size()` bytes. A span that was offered without success is offered
+  /// again, so a transport may receive big blocks into where they belong.
+  virtual IoResult receive(std::span<std::byte> into) noexcept = 0;
+  /// No more bytes either way; the peer sees the end of the stream. Idempotent.
+  virtual void shut_down() noexcept = 0;
+
+  /// Readable when receive() has something to say; writable when send() has room again.
+  [[nodiscard]] virtual int descriptor() const noexcept = 0;
+  /// The text behind kBroken, such as "recv: Connection reset by peer".
+  [[nodiscard]] virtual std::string failure() const = 0;
+};
+
+}  // namespace cohort

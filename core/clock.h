@@ -1,0 +1,42 @@
+// Deadlines: the one way in which cohort says "no longer than".
+#pragma once
+
+#include <chrono>
+
+namespace cohort {
+
+using Clock = std::chrono::steady_clock;
+
+/// A point in time after which a wait gives up. `Deadline::never()` waits for an event alone.
+class Deadline {
+ public:
+  [[nodiscard]] static Deadline never() noexcept { return Deadline(Clock::time_point::max()); }
+  [[nodiscard]] static Deadline after(Clock::duration duration) noexcept {
+    auto const now = Clock::now();
+    bool const overflows = duration > Clock::time_point::max() - now;
+    return overflows ? never() : Deadline(now + duration);
+  }
+  explicit Deadline(Clock::time_point at) noexcept : at_(at) {}
+
+  [[nodiscard]] bool is_never() const noexcept { return at_ == Clock::time_point::max(); }
+  [[nodiscard]] bool passed() const noexcept { return !is_never() && Clock::now() >= at_; }
+  [[nodiscard]] Clock::time_point at() const noexcept { return at_; }
+  /// Time left, never negative; a day where there is no deadline.
+  [[nodiscard]] Clock::duration left() const noexcept {
+    if (is_never()) return std::chrono::hours(24);
+    auto const now = Clock::now();
+    return at_ > now ? at_ - now : Clock::duration::zero();
+  }
+  /// For poll and epoll: milliseconds left, rounded up; -1 for never.
+  [[nodiscard]] int poll_timeout() const noexcept {
+    if (is_never()) return -1;
+    auto const ms = std::chrono::ceil<std::chrono::milliseconds>(left()).count();
+    constexpr long long kHour = 3'600'000;
+    return static_cast<int>(ms < kHour ? ms : kHour);
+  }
+
+ private:
+  Clock::time_point at_;
+};
+
+}  // namespace cohort

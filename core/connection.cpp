@@ -1,0 +1,472 @@
+#include "core/connection.h"
+
+#include <exception>
+#include <thread>
+
+#include "core/archive.h"
+#include "core/function.h"
+
+namespace cohort {
+namespace {
+
+/// Output of at least this size is worth a system call of its own.
+constexpr std::size_t kSendAtOnce = 32 << 10;
+/// Two calls, or two replies, within this time of each other are worth gathering.
+constexpr std::chrono::microseconds kBurst{20};
+
+}  // namespace
+
+Connection::Connection(Engine& engine, std::unique_ptr<Channel> channel, Settings const& settings,
+                       Provenance peer, ConnectionHandler& handler,
+                       std::span<std::byte const> already_read)
+    : engine_(engine),
+      channel_(std::move(channel)),
+      settings_(settings),
+      peer_(std::move(peer)),
+      handler_(handler),
+      reader_(settings.max_message_size) {
+  reader_.preload(already_read);
+}
+
+Connection::~Connection() { fail_pending(ErrorKind::kDisconnected, "the connection was closed"); }
+
+void Connection::start() {
+  engine_.attach(shared_from_this());
+  engine_.run_locked([this] {
+    schedule_heartbeat();
+    try {
+      reader_.parse();
+      handle_frames();
+    } catch (std::exception const& error) {
+      end(ConnectionHandler::End::kProtocol, error.what());
+    }
+  });
+}
+
+void Connection::close(ErrorKind kind, std::string reason) {
+  engine_.run_locked([this] {
+    if (ended_) return;
+    ended_ = true;
+    engine_.timers().cancel(heartbeat_timer_);
+    engine_.detach(*this);
+  });
+  channel_->shut_down();
+  fail_pending(kind, reason);
+}
+
+// ---- calling ---------------------------------------------------------------------------------
+
+void Connection::call(FunctionId function, Message& arguments, CallState& state,
+                      std::shared_ptr<void const> owner) {
+  if (auto refusal = too_large(arguments); !refusal.empty()) {
+    arguments.clear();
+    return state.settle_with(lost_error({ErrorKind::kRefused, std::move(refusal), {}}, state.function));
+  }
+  Event all_sent;
+  bool const must_wait = arguments.borrows() && owner == nullptr;
+  std::vector<Event*> sent;
+  {
+    std::unique_lock lock(mutex_);
+    if (lost_) {
+      auto const lost = *lost_;
+      lock.unlock();
+      arguments.clear();
+      return state.settle_with(lost_error(lost, state.function));
+    }
+    state.id = add_pending(state);
+    FrameHeader header{.kind = FrameKind::kCall, .function = function, .call = state.id,
+                       .length = arguments.size()};
+    if (broken_out_) {  // fail_pending is on its way
+      arguments.clear();
+      return;
+    }
+    out_.append(header, arguments, std::move(owner), must_wait ? &all_sent : nullptr);
+    send_soon(may_gather(), sent);
+  }
+  tell_sent(sent);
+  if (must_wait) engine_.wait(all_sent);
+}
+
+/// True where the call may be held back for a moment, since more of them come in quick succession.
+bool Connection::may_gather() {
+  if (engine_.coalescing()) return true;
+  if (outstanding_ > 1 && Clock::now() - last_flush_ < kBurst) {
+    if (++burst_ == engine_.burst_threshold()) engine_.start_coalescing();
+  } else {
+    burst_ = 0;
+  }
+  return false;
+}
+
+CallId Connection::add_pending(CallState& state) {
+  auto index = first_free_;
+  if (index == kNoSlot) {
+    index = static_cast<std::uint32_t>(slots_.size());
+    slots_.push_back({});
+  } else {
+    first_free_ = slots_[index].next_free;
+  }
+  slots_[index].state = &state;
+  ++outstanding_;
+  return CallId{std::uint64_t{slots_[index].generation} << 32 | index};
+}
+
+CallState* Connection::take_pending(CallId id) noexcept {
+  auto const number = static_cast<std::uint64_t>(id);
+  auto const index = static_cast<std::uint32_t>(number);
+  if (index >= slots_.size()) return nullptr;
+  auto& slot = slots_[index];
+  if (slot.generation != number >> 32 || slot.state == nullptr) return nullptr;
+  ++slot.generation;
+  slot.next_free = first_free_;
+  first_free_ = index;
+  --outstanding_;
+  return std::exchange(slot.state, nullptr);
+}
+
+void Connection::cancel(CallState const& state) {
+  std::vector<Event*> sent;
+  CallState* taken = nullptr;
+  {
+    std::lock_guard const lock(mutex_);
+    taken = take_pending(state.id);
+    if (taken == nullptr) return;
+    if (!broken_out_) {
+      Message nothing;
+      out_.append({.kind = FrameKind::kCancel, .call = state.id}, nothing);
+      send_some(sent);
+    }
+  }
+  tell_sent(sent);
+  taken->settle_with(
+      lost_error({ErrorKind::kCancelled, "the caller cancelled the call", {}}, taken->function));
+}
+
+void Connection::fail_pending(ErrorKind kind, std::string const& reason,
+                              std::optional<ExitReport> const& exit) {
+  std::vector<CallState*> taken;
+  std::vector<Event*> sent;
+  {
+    std::lock_guard const lock(mutex_);
+    if (!lost_) lost_ = std::make_unique<Lost>(Lost{kind, reason, exit});
+    broken_out_ = true;
+    out_.clear(sent);
+    for (std::uint32_t i = 0; i < slots_.size(); ++i) {
+      if (slots_[i].state == nullptr) continue;
+      taken.push_back(take_pending(CallId{std::uint64_t{slots_[i].generation} << 32 | i}));
+    }
+  }
+  tell_sent(sent);
+  for (auto* state : taken) state->settle_with(lost_error(*lost_, state->function));
+}
+
+Error Connection::lost_error(Lost const& lost, std::string_view function) const {
+  auto where = peer_;
+  where.function = readable_signature(function);
+  return Error(lost.kind, lost.reason, std::move(where), {}, lost.exit);
+}
+
+std::size_t Connection::pending_calls() const {
+  std::lock_guard const lock(mutex_);
+  return outstanding_;
+}
+
+// ---- answering -------------------------------------------------------------------------------
+
+void Connection::reply(CallId call, FunctionId function, Message& result,
+                       std::shared_ptr<void const> owner, bool more_follows) {
+  if (auto refusal = too_large(result); !refusal.empty()) {
+    result.clear();
+    return reply_failure(call, function,
+                         {RemoteFailure::Kind::kRefused, {}, "the result is " + refusal});
+  }
+  std::vector<Event*> sent;
+  {
+    std::lock_guard const lock(mutex_);
+    if (broken_out_) return result.clear();
+    out_.append({.kind = FrameKind::kReply, .function = function, .call = call,
+                 .length = result.size()},
+                result, std::move(owner));
+    send_soon(more_follows && Clock::now() - last_flush_ < kBurst, sent);
+  }
+  tell_sent(sent);
+}
+
+void Connection::reply_failure(CallId call, FunctionId function, RemoteFailure const& failure) {
+  Message body;
+  encode(body, failure);
+  std::vector<Event*> sent;
+  {
+    std::lock_guard const lock(mutex_);
+    if (broken_out_) return;
+    out_.append({.kind = FrameKind::kFailure, .function = function, .call = call,
+                 .length = body.size()},
+                body);
+    send_some(sent);
+  }
+  tell_sent(sent);
+}
+
+void Connection::send_control(FrameKind kind, Message body) {
+  std::vector<Event*> sent;
+  {
+    std::lock_guard const lock(mutex_);
+    if (broken_out_) return;
+    out_.append({.kind = kind, .length = body.size()}, body);
+    send_some(sent);
+  }
+  tell_sent(sent);
+}
+
+void Connection::send_last_words(FrameKind kind, Message& body, Deadline deadline) noexcept {
+  constexpr std::chrono::milliseconds kRetry{1};
+  bool appended = false;
+  for (; !deadline.passed(); std::this_thread::sleep_for(kRetry)) {
+    std::unique_lock const lock(mutex_, std::try_to_lock);
+    if (!lock.owns_lock()) continue;
+    if (broken_out_) return;
+    if (!std::exchange(appended, true)) {
+      out_.append({.kind = kind, .length = body.size()}, body);
+    }
+    std::vector<Event*> sent;  // nobody who waits for it will go on
+    waits_for_room_ = false;
+    send_some(sent);
+    if (out_.empty()) return;
+  }
+}
+
+std::string Connection::too_large(Message const& message) const {
+  if (message.size() <= settings_.max_message_size) return {};
+  return "a message of " + std::to_string(message.size()) +
+         " bytes, which exceeds max_message_size = " + std::to_string(settings_.max_message_size) +
+         " (COHORT_MAX_MESSAGE_SIZE raises it)";
+}
+
+// ---- output ----------------------------------------------------------------------------------
+
+void Connection::send_soon(bool hold, std::vector<Event*>& sent) {
+  if (hold && out_.size() < kSendAtOnce) {
+    if (!held_back_) held_back_ = engine_.hold_back(*this);
+    if (held_back_) return;
+  }
+  send_some(sent);
+}
+
+void Connection::send_some(std::vector<Event*>& sent) noexcept {
+  if (waits_for_room_ || broken_out_ || out_.empty()) return;
+  last_flush_ = Clock::now();
+  OutQueue::Parts parts;
+  while (!out_.empty()) {
+    auto const result = channel_->send(out_.parts(parts));
+    switch (result.status) {
+      case IoResult::Status::kMoved:
+        out_.consume(result.bytes, sent);
+        break;
+      case IoResult::Status::kWouldBlock:
+        waits_for_room_ = true;
+        engine_.want_writable(*this, true);
+        return;
+      case IoResult::Status::kClosed:
+      case IoResult::Status::kBroken:
+        // The receiving side tells of the end, after what the peer had still sent.
+        broken_out_ = true;
+        out_.clear(sent);
+    }
+  }
+  if (drain_waiter_ != nullptr) sent.push_back(std::exchange(drain_waiter_, nullptr));
+}
+
+void Connection::tell_sent(std::vector<Event*> const& sent) noexcept {
+  for (auto* event : sent) event->set(engine_);
+}
+
+void Connection::flush() noexcept {
+  std::vector<Event*> sent;
+  {
+    std::lock_guard const lock(mutex_);
+    held_back_ = false;
+    send_some(sent);
+  }
+  tell_sent(sent);
+}
+
+bool Connection::drain(Deadline deadline) {
+  Event drained;
+  flush();
+  {
+    std::lock_guard const lock(mutex_);
+    if (out_.empty()) return !broken_out_;
+    drain_waiter_ = &drained;
+  }
+  bool const done = engine_.wait(drained, deadline);
+  std::lock_guard const lock(mutex_);
+  drain_waiter_ = nullptr;
+  return done && !broken_out_;
+}
+
+void Connection::on_writable() noexcept {
+  std::vector<Event*> sent;
+  {
+    std::lock_guard const lock(mutex_);
+    if (std::exchange(waits_for_room_, false)) engine_.want_writable(*this, false);
+    send_some(sent);
+  }
+  tell_sent(sent);
+}
+
+// ---- input, under the I/O lock ---------------------------------------------------------------
+
+bool Connection::on_readable() noexcept {
+  using Status = IoResult::Status;
+  if (ended_) return false;
+  try {
+    auto const result = reader_.receive(*channel_);
+    if (result.status == Status::kWouldBlock) return false;
+    if (result.status == Status::kMoved) {
+      ++receipts_;
+      handle_frames();
+      return true;
+    }
+    if (said_goodbye_) {
+      end(ConnectionHandler::End::kGoodbye, "the worker ended in an orderly way");
+    } else if (result.status == Status::kClosed) {
+      end(ConnectionHandler::End::kClosed, "the connection was closed by the other side");
+    } else {
+      end(ConnectionHandler::End::kBroken, channel_->failure());
+    }
+  } catch (std::bad_alloc const&) {
+    end(ConnectionHandler::End::kProtocol, "no memory for a message of the other side");
+  } catch (std::exception const& error) {
+    end(ConnectionHandler::End::kProtocol, error.what());
+  }
+  return true;
+}
+
+/// Answers first, since their bytes lie in memory that goes away with the calls; controls last,
+/// so that a cancel never overtakes its call.
+void Connection::handle_frames() {
+  auto const frames = reader_.frames();
+  if (frames.empty()) return;
+  bool calls = false;
+  controls_.clear();
+  {
+    std::lock_guard const lock(mutex_);
+    for (auto const& frame : frames) {
+      auto const kind = frame.header.kind;
+      if (kind == FrameKind::kReply || kind == FrameKind::kFailure) {
+        if (auto* state = take_pending(frame.header.call)) answered_.emplace_back(state, frame);
+      }
+    }
+  }
+  settle_answered();
+  for (auto const& frame : frames) {
+    switch (frame.header.kind) {
+      case FrameKind::kReply:
+      case FrameKind::kFailure:
+        break;
+      case FrameKind::kCall:
+        calls = true;
+        break;
+      case FrameKind::kDying:
+        handler_.on_dying(decode<RemoteFailure>(frame.bytes()));
+        break;
+      default:
+        controls_.push_back(frame.header);
+    }
+  }
+  if (calls) hand_over_calls();
+  for (auto const& header : controls_) handle_control(header);
+}
+
+void Connection::settle_answered() {
+  for (auto const& [state, frame] : answered_) settle_answered(*state, frame);
+  answered_.clear();
+}
+
+void Connection::settle_answered(CallState& state, Frame const& frame) {
+  auto where = [&] {
+    auto place = peer_;
+    place.function = readable_signature(state.function);
+    return place;
+  };
+  try {
+    if (frame.header.kind == FrameKind::kFailure) {
+      auto failure = decode<RemoteFailure>(frame.bytes());
+      auto const kind = failure.kind == RemoteFailure::Kind::kThrew      ? ErrorKind::kFailed
+                        : failure.kind == RemoteFailure::Kind::kCancelled ? ErrorKind::kCancelled
+                                                                          : ErrorKind::kRefused;
+      return state.settle_with(Error(kind, std::move(failure.text), where(),
+                                     std::move(failure.exception_type)));
+    }
+    if (reader_.is_large()) {
+      state.payload.take(reader_.take_memory({}));
+    } else {
+      state.payload.copy(frame.bytes());
+    }
+    state.settle();
+  } catch (std::exception const& error) {
+    state.settle_with(Error(ErrorKind::kProtocol, error.what(), where()));
+  }
+}
+
+void Connection::hand_over_calls() {
+  batch_->frames.clear();
+  for (auto const& frame : reader_.frames()) {
+    if (frame.header.kind == FrameKind::kCall) batch_->frames.push_back(frame);
+  }
+  batch_->memory = reader_.take_memory(std::move(batch_->memory));
+  batch_ = handler_.on_calls(std::move(batch_));
+  if (!batch_) batch_ = std::make_unique<Batch>();
+}
+
+void Connection::handle_control(FrameHeader const& header) {
+  switch (header.kind) {
+    case FrameKind::kCancel: return handler_.on_cancel(header.call);
+    case FrameKind::kShutdown: return handler_.on_shutdown();
+    case FrameKind::kGoodbye: said_goodbye_ = true; return;
+    default: return;  // a heartbeat: that it came is all it says
+  }
+}
+
+void Connection::end(ConnectionHandler::End end, std::string text) {
+  if (std::exchange(ended_, true)) return;
+  std::vector<Event*> sent;
+  {
+    std::lock_guard const lock(mutex_);
+    broken_out_ = true;
+    out_.clear(sent);
+    if (std::exchange(waits_for_room_, false)) engine_.want_writable(*this, false);
+    if (drain_waiter_ != nullptr) sent.push_back(std::exchange(drain_waiter_, nullptr));
+  }
+  tell_sent(sent);
+  engine_.timers().cancel(heartbeat_timer_);
+  engine_.detach(*this);
+  channel_->shut_down();
+  handler_.on_end(end, std::move(text));
+}
+
+void Connection::schedule_heartbeat() {
+  if (ended_) return;
+  auto const self = std::weak_ptr<Source>(weak_from_this());
+  heartbeat_timer_ =
+      engine_.timers().schedule(Clock::now() + settings_.heartbeat_interval, [self] {
+        if (auto const source = self.lock()) static_cast<Connection&>(*source).heartbeat();
+      });
+}
+
+/// Silence is counted in intervals of this side's own timer, not by the clock, so that a process
+/// that was itself stopped or suspended does not find everybody else dead when it wakes.
+void Connection::heartbeat() {
+  if (ended_) return;
+  silent_intervals_ = receipts_ == receipts_seen_ ? silent_intervals_ + 1 : 0;
+  receipts_seen_ = receipts_;
+  if (silent_intervals_ * settings_.heartbeat_interval >= settings_.heartbeat_timeout) {
+    return end(ConnectionHandler::End::kSilent,
+               "no sign of life for " + std::to_string(settings_.heartbeat_timeout.count()) +
+                   " ms (heartbeat_timeout): the process hangs or the network is cut");
+  }
+  send_control(FrameKind::kHeartbeat);
+  schedule_heartbeat();
+}
+
+}  // namespace cohort

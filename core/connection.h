@@ -1,0 +1,178 @@
+// One authenticated connection: frames out, frames in, and the calls that wait for an answer.
+// Any thread may call, reply and cancel; input is attended to by whoever drives the engine.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/call_state.h"
+#include "core/channel.h"
+#include "core/engine.h"
+#include "core/error.h"
+#include "core/frame.h"
+#include "core/frame_reader.h"
+#include "core/message.h"
+#include "core/out_queue.h"
+#include "core/settings.h"
+#include "core/source.h"
+
+namespace cohort {
+
+/// What the other side says of an exception: the body of kFailure and kDying.
+struct RemoteFailure {
+  enum class Kind : std::uint8_t { kThrew = 0, kCancelled = 1, kRefused = 2 };
+  Kind kind = Kind::kThrew;
+  std::string exception_type{};
+  std::string text{};
+
+  template <class Archive>
+  void serialize(Archive& archive, unsigned) {
+    archive & kind & exception_type & text;
+  }
+};
+
+/// Hears what a connection does not settle itself. Runs under the I/O lock: quick, no user code.
+class ConnectionHandler {
+ public:
+  /// Why a connection ended.
+  enum class End { kGoodbye, kClosed, kBroken, kProtocol, kSilent };
+
+  virtual ~ConnectionHandler() = default;
+  /// Calls for this side, in order of arrival. Keeps `batch`, and returns one that it has done
+  /// with (or nullptr), whose memory is used again.
+  virtual std::unique_ptr<Batch> on_calls(std::unique_ptr<Batch> batch) = 0;
+  virtual void on_cancel(CallId call) = 0;
+  virtual void on_shutdown() = 0;
+  virtual void on_dying(RemoteFailure failure) = 0;
+  /// Once, and last. Pending calls wait until somebody calls Connection::fail_pending.
+  virtual void on_end(End end, std::string text) = 0;
+};
+
+class Connection : public Source {
+ public:
+  /// `handler` must outlive the connection's time in the engine. `already_read` are bytes that
+  /// came right behind the handshake.
+  Connection(Engine& engine, std::unique_ptr<Channel> channel, Settings const& settings,
+             Provenance peer, ConnectionHandler& handler,
+             std::span<std::byte const> already_read = {});
+  ~Connection() override;
+
+  /// Attends to input from now on. Any thread, once.
+  void start();
+  /// No more of it. Pending calls fail as `reason` says. Any thread; idempotent.
+  void close(ErrorKind kind, std::string reason);
+
+  // ---- calling
+
+  /// Sends a call; its state is settled by the reply, by cancel() or by fail_pending(). `owner`
+  /// keeps borrowed blocks alive; without it this returns when they were sent (it drives the
+  /// engine meanwhile). A message over max_message_size settles it as kRefused; nothing is sent.
+  void call(FunctionId function, Message& arguments, CallState& state,
+            std::shared_ptr<void const> owner = {});
+  /// Settles the call as cancelled and tells the peer. Nothing happens where it is settled.
+  void cancel(CallState const& state);
+  /// Fails all calls that wait, and every later one, as lost for this reason.
+  void fail_pending(ErrorKind kind, std::string const& reason,
+                    std::optional<ExitReport> const& exit = std::nullopt);
+
+  // ---- answering
+
+  /// Sends a result. `more_follows`: it may be held back for a moment, to go out with the next.
+  void reply(CallId call, FunctionId function, Message& result,
+             std::shared_ptr<void const> owner, bool more_follows);
+  void reply_failure(CallId call, FunctionId function, RemoteFailure const& failure);
+  /// A frame that is no part of a call, sent at once.
+  void send_control(FrameKind kind, Message body = {});
+
+  /// For a terminate handler: as send_control and drain, but gives up at the deadline where another
+  /// thread (or the dying one) holds the connection's mutex, and needs nobody to drive.
+  void send_last_words(FrameKind kind, Message& body, Deadline deadline) noexcept;
+
+  /// Sends what is buffered, as far as the channel takes it.
+  void flush() noexcept override;
+  /// Waits until all that was given to the connection was handed to the channel.
+  bool drain(Deadline deadline);
+
+  [[nodiscard]] Engine& engine() noexcept { return engine_; }
+  [[nodiscard]] Provenance const& peer() const noexcept { return peer_; }
+  [[nodiscard]] Settings const& settings() const noexcept { return settings_; }
+  [[nodiscard]] std::size_t pending_calls() const;
+
+  [[nodiscard]] int descriptor() const noexcept override { return channel_->descriptor(); }
+  [[nodiscard]] bool is_hot() const noexcept override { return true; }
+  bool on_readable() noexcept override;
+  void on_writable() noexcept override;
+
+ private:
+  struct Slot {
+    CallState* state = nullptr;
+    std::uint32_t generation = 1;
+    std::uint32_t next_free = 0;
+  };
+  struct Lost {
+    ErrorKind kind;
+    std::string reason;
+    std::optional<ExitReport> exit;
+  };
+
+  // Under mutex_.
+  CallId add_pending(CallState& state);
+  CallState* take_pending(CallId id) noexcept;
+  void send_some(std::vector<Event*>& sent) noexcept;
+  void send_soon(bool hold, std::vector<Event*>& sent);
+  [[nodiscard]] bool may_gather();
+
+  // Under the I/O lock.
+  void handle_frames();
+  void settle_answered();
+  void settle_answered(CallState& state, Frame const& frame);
+  void hand_over_calls();
+  void handle_control(FrameHeader const& header);
+  void end(ConnectionHandler::End end, std::string text);
+  void heartbeat();
+  void schedule_heartbeat();
+
+  [[nodiscard]] std::string too_large(Message const& message) const;
+  void tell_sent(std::vector<Event*> const& sent) noexcept;
+  [[nodiscard]] Error lost_error(Lost const& lost, std::string_view function) const;
+
+  Engine& engine_;
+  std::unique_ptr<Channel> const channel_;
+  Settings const settings_;
+  Provenance const peer_;
+  ConnectionHandler& handler_;
+
+  mutable std::mutex mutex_;
+  OutQueue out_;
+  bool held_back_ = false;       // engine_ will flush it
+  bool waits_for_room_ = false;  // engine_ will tell when the channel takes bytes again
+  bool broken_out_ = false;      // nothing can be sent any more
+  Clock::time_point last_flush_{};
+  int burst_ = 0;
+  std::uint32_t outstanding_ = 0;
+  std::vector<Slot> slots_;
+  std::uint32_t first_free_ = kNoSlot;
+  std::unique_ptr<Lost> lost_;    // set: calls fail at once
+  Event* drain_waiter_ = nullptr;  // set once nothing waits to be sent
+
+  // Under the I/O lock.
+  FrameReader reader_;
+  std::unique_ptr<Batch> batch_ = std::make_unique<Batch>();
+  std::vector<std::pair<CallState*, Frame>> answered_;  // scratch of handle_frames
+  std::vector<FrameHeader> controls_;                   // likewise
+  bool ended_ = false;
+  bool said_goodbye_ = false;
+  std::uint64_t receipts_ = 0;
+  std::uint64_t receipts_seen_ = 0;
+  int silent_intervals_ = 0;
+  TimerId heartbeat_timer_{};
+
+  static constexpr std::uint32_t kNoSlot = 0xffff'ffff;
+};
+
+}  // namespace cohort

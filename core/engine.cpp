@@ -1,0 +1,365 @@
+// The driver's side of the engine: waiting, spinning, blocking, handing over.
+//
+// Invariants, each with the race that it closes:
+//  1. Sources are attended to only under the I/O lock, which is only ever tried, never waited for.
+//  2. A thread that leaves the lock bumps turns_, releases the lock, then looks for followers. A
+//     follower enlists and marks its event kParked, then looks at the lock, then sleeps. One of
+//     the two sees the other (both sequentially consistent), so somebody always drives.
+//  3. A driver stores blocked_ around epoll_wait and then looks at backup_; the backup stores
+//     kPark and then looks at blocked_. One of the two sees the other, so a parked backup has
+//     either a blocked driver or an armed timer.
+//  4. Bytes are held back only while the backup ticks. Whether it ticks is asked, and the list of
+//     what is held back is extended, under held_mutex_; the backup leaves a ticking state under
+//     that mutex and flushes what it finds there. Nothing stays behind.
+//  5. Event::set exchanges the whole word, so it learns exactly once whom it must wake; a driver
+//     marks kDriving before it blocks and is kicked out of epoll by whoever sets its event.
+//  6. User code never runs under the I/O lock: handlers fill promises and queues.
+#include "core/engine.h"
+
+#include <algorithm>
+#include <sched.h>
+#include <stdexcept>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+#include <utility>
+
+#include "core/error.h"
+
+namespace cohort {
+namespace {
+
+using std::chrono::milliseconds;
+
+/// The engine whose I/O lock this thread holds: handlers may call back into it.
+thread_local Engine const* t_driving = nullptr;
+
+/// A yield that lasts longer went to a computing task, which keeps the core for a scheduler tick.
+constexpr milliseconds kHogYield{3};
+constexpr milliseconds kFirstPause{8};
+constexpr milliseconds kLongestPause{1000};
+constexpr unsigned kGoodYieldsToTrustAgain = 256;
+/// With one connection, receive directly and ask epoll only every so many rounds.
+constexpr unsigned kEpollEvery = 16;
+
+constexpr int kFirstBurstThreshold = 4;
+
+void add_to_epoll(int epoll, int descriptor, void* data) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.ptr = data;
+  check(::epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event), "epoll_ctl(ADD)");
+}
+
+void ring(int eventfd) noexcept {
+  std::uint64_t const one = 1;
+  // A counter at its maximum is readable anyway, so a failed write loses nothing.
+  [[maybe_unused]] auto const written = ::write(eventfd, &one, sizeof one);
+}
+
+}  // namespace
+
+Engine::Engine(Options options)
+    : options_(options),
+      epoll_(check(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
+      backup_epoll_(check(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
+      kick_(check(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")),
+      backup_kick_(check(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")),
+      one_shot_(check(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC),
+                      "timerfd_create")),
+      burst_threshold_(kFirstBurstThreshold),
+      timers_(std::make_shared<TimerQueue>()) {
+  add_to_epoll(epoll_, kick_, nullptr);
+  add_to_epoll(backup_epoll_, backup_kick_, &backup_kick_);
+  add_to_epoll(backup_epoll_, one_shot_, &one_shot_);
+  backup_thread_ = std::thread([this] { run_backup(); });
+  attach(timers_);
+}
+
+Engine::~Engine() {
+  detach(*timers_);
+  stop_.store(true);
+  ring(backup_kick_);
+  backup_thread_.join();
+  for (int descriptor : {epoll_, backup_epoll_, kick_, backup_kick_, one_shot_}) {
+    ::close(descriptor);
+  }
+}
+
+void Engine::attach(std::shared_ptr<Source> source) {
+  run_locked([this, &source] {
+    add_to_epoll(epoll_, source->descriptor(), source.get());
+    if (auto* polled = dynamic_cast<PolledSource*>(source.get())) polled_.push_back(polled);
+    sources_.push_back(std::move(source));
+    find_hot();
+  });
+}
+
+void Engine::detach(Source& source) {
+  run_locked([this, &source] {
+    auto const found = std::find_if(sources_.begin(), sources_.end(),
+                                    [&](auto const& each) { return each.get() == &source; });
+    if (found == sources_.end()) return;
+    ::epoll_ctl(epoll_, EPOLL_CTL_DEL, source.descriptor(), nullptr);
+    std::erase(polled_, dynamic_cast<PolledSource*>(&source));
+    for (auto& event : events_) {
+      if (event.data.ptr == &source) event.data.ptr = this;  // see dispatch()
+    }
+    detached_.push_back(std::move(*found));
+    sources_.erase(found);
+    find_hot();
+  });
+}
+
+void Engine::find_hot() {
+  hot_ = nullptr;
+  for (auto const& source : sources_) {
+    if (!source->is_hot()) continue;
+    if (hot_ != nullptr) {
+      hot_ = nullptr;
+      return;
+    }
+    hot_ = source.get();
+  }
+}
+
+void Engine::want_writable(Source& source, bool wanted) noexcept {
+  epoll_event event{};
+  event.events = wanted ? EPOLLIN | EPOLLOUT : EPOLLIN;
+  event.data.ptr = &source;
+  if (::epoll_ctl(epoll_, EPOLL_CTL_MOD, source.descriptor(), &event) == 0) {
+    writable_wanted_.fetch_add(wanted ? 1 : -1, std::memory_order_relaxed);
+  }
+}
+
+void Engine::run_locked(std::function<void()> function) {
+  if (t_driving == this) return function();
+  Event done;
+  {
+    std::lock_guard const lock(command_mutex_);
+    commands_.push_back([&] {
+      function();
+      done.set(*this);
+    });
+  }
+  kick();
+  wait(done);
+}
+
+void Engine::kick() noexcept { ring(kick_); }
+
+void Engine::run_commands() {
+  std::uint64_t rings = 0;
+  [[maybe_unused]] auto const drained = ::read(kick_, &rings, sizeof rings);
+  std::vector<std::function<void()>> commands;
+  {
+    std::lock_guard const lock(command_mutex_);
+    commands.swap(commands_);
+  }
+  for (auto& command : commands) command();
+}
+
+// ---- waiting ---------------------------------------------------------------------------------
+
+bool Engine::wait(Event& event, Deadline deadline) {
+  if (event.ready()) return true;
+  if (t_driving == this) throw std::logic_error("cohort: a handler waited on its own engine");
+  bool enlisted = false;
+  auto const stop_following = [&] {
+    if (enlisted) unlist(event);
+    enlisted = false;
+  };
+  for (;;) {
+    if (try_lock()) {
+      stop_following();
+      drive(event, deadline);
+      leave();
+      return event.ready();
+    }
+    auto const spun = spin_as_follower(event);
+    if (spun == Spun::kLockIsFree) continue;
+    if (spun == Spun::kInVain) {
+      flush_held_back();
+      if (!enlisted) {
+        enlist(event);
+        enlisted = true;
+        continue;  // look at the lock once more after having announced ourselves (invariant 2)
+      }
+      auto const word = event.word_.fetch_or(Event::kParked) | Event::kParked;
+      if ((word & Event::kReady) == 0 && locked_.load() != 0) event.park(word, deadline);
+    }
+    if (event.ready() || deadline.passed()) {
+      stop_following();
+      promote_if_free();  // we may have been the one that was woken to drive
+      return event.ready();
+    }
+  }
+}
+
+void Engine::drive(Event& event, Deadline deadline) {
+  while (!event.ready()) {
+    flush_held_back();
+    if (spin(event)) continue;
+    if (deadline.passed()) return;
+    block(event, deadline);
+  }
+}
+
+/// Polls and yields until something was attended to or the event is ready.
+bool Engine::spin(Event& event) {
+  auto const start = Clock::now();
+  auto const budget = start < no_spin_until_ ? Clock::duration::zero() : options_.spin;
+  for (unsigned round = 0;; ++round) {
+    bool const ask_epoll = round % kEpollEvery == kEpollEvery - 1;
+    if (poll_sources(ask_epoll) || event.ready()) return true;
+    auto const now = Clock::now();
+    if (now - start >= budget) return false;
+    yield_and_mind_hogs(now);
+    if (no_spin_until_ > now) return false;
+  }
+}
+
+bool Engine::poll_sources(bool ask_epoll) {
+  detached_.clear();
+  bool attended = false;
+  for (auto* source : polled_) attended |= source->poll();
+  if (attended) return true;
+  bool const only_hot = hot_ != nullptr && !ask_epoll &&
+                        writable_wanted_.load(std::memory_order_relaxed) == 0;
+  if (only_hot) return hot_->on_readable();
+  int const count = ::epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), 0);
+  if (count <= 0) return false;
+  dispatch(count);
+  return true;
+}
+
+/// Lends the core to whoever wants it. Where that takes a whole scheduler tick, a computing task
+/// has it, and a blocked thread is woken sooner than a yielding one: do not spin for a while.
+void Engine::yield_and_mind_hogs(Clock::time_point now) {
+  ::sched_yield();
+  if (Clock::now() - now > kHogYield) {
+    good_yields_ = 0;
+    no_spin_for_ = no_spin_for_ == milliseconds::zero() ? kFirstPause
+                                                        : std::min(no_spin_for_ * 2, kLongestPause);
+    no_spin_until_ = Clock::now() + no_spin_for_;
+  } else if (no_spin_for_ != milliseconds::zero() && ++good_yields_ > kGoodYieldsToTrustAgain) {
+    no_spin_for_ = milliseconds::zero();
+    no_spin_until_ = {};
+  }
+}
+
+void Engine::block(Event& event, Deadline deadline) {
+  if (!put_polled_to_sleep()) return;
+  int count = 0;
+  if ((event.word_.fetch_or(Event::kDriving) & Event::kReady) == 0) {
+    blocked_.store(true);
+    count = ::epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()),
+                         deadline.poll_timeout());
+    blocked_.store(false);
+    if (backup_.load() == Backup::kPark) arm_one_shot();
+  }
+  event.word_.fetch_and(~Event::kDriving);
+  dispatch(count);
+}
+
+bool Engine::put_polled_to_sleep() {
+  return std::all_of(polled_.begin(), polled_.end(),
+                     [](auto* source) { return source->go_to_sleep(); });
+}
+
+void Engine::dispatch(int count) {
+  for (int i = 0; i < count; ++i) {
+    // A handler may detach any source: its entries then point to the engine itself.
+    auto* const data = events_[static_cast<std::size_t>(i)].data.ptr;
+    auto const events = events_[static_cast<std::size_t>(i)].events;
+    if (data == nullptr) {
+      run_commands();
+      continue;
+    }
+    if (data == this) continue;
+    auto* const source = static_cast<Source*>(data);
+    if (events & EPOLLOUT) source->on_writable();
+    if ((events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0 &&
+        events_[static_cast<std::size_t>(i)].data.ptr != this) {
+      source->on_readable();
+    }
+  }
+  for (int i = 0; i < count; ++i) events_[static_cast<std::size_t>(i)].data.ptr = nullptr;
+}
+
+// ---- the I/O lock and those who wait for it ------------------------------------------------------
+
+bool Engine::try_lock() noexcept {
+  std::uint32_t free = 0;
+  if (locked_.load(std::memory_order_relaxed) != 0 || !locked_.compare_exchange_strong(free, 1)) {
+    return false;
+  }
+  t_driving = this;
+  return true;
+}
+
+void Engine::leave() noexcept {
+  detached_.clear();
+  t_driving = nullptr;
+  turns_.store(turns_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  locked_.store(0);
+  if (follower_count_.load() != 0) promote_one();
+}
+
+Engine::Spun Engine::spin_as_follower(Event const& event) const {
+  auto const start = Clock::now();
+  do {
+    if (event.ready()) return Spun::kReady;
+    if (locked_.load(std::memory_order_relaxed) == 0) return Spun::kLockIsFree;
+    ::sched_yield();
+  } while (Clock::now() - start < options_.spin);
+  return Spun::kInVain;
+}
+
+void Engine::enlist(Event& event) {
+  {
+    std::lock_guard const lock(follower_mutex_);
+    followers_.push_back(&event);
+  }
+  follower_count_.fetch_add(1);
+}
+
+void Engine::unlist(Event& event) {
+  {
+    std::lock_guard const lock(follower_mutex_);
+    followers_.erase(std::find(followers_.begin(), followers_.end(), &event));
+  }
+  follower_count_.fetch_sub(1);
+}
+
+void Engine::promote_if_free() noexcept {
+  if (locked_.load() == 0 && follower_count_.load() != 0) promote_one();
+}
+
+void Engine::promote_one() noexcept {
+  std::lock_guard const lock(follower_mutex_);
+  if (!followers_.empty()) followers_.front()->unpark();
+}
+
+// ---- what is held back ---------------------------------------------------------------------------
+
+bool Engine::hold_back(Source& source) {
+  std::lock_guard const lock(held_mutex_);
+  if (!ticking()) return false;
+  held_.push_back({source.shared_from_this(), Clock::now()});
+  held_count_.store(static_cast<std::uint32_t>(held_.size()), std::memory_order_release);
+  return true;
+}
+
+void Engine::flush_held_back() noexcept {
+  if (held_count_.load(std::memory_order_acquire) == 0) return;
+  std::vector<HeldBack> held;
+  {
+    std::lock_guard const lock(held_mutex_);
+    held.swap(held_);
+    held_count_.store(0, std::memory_order_relaxed);
+  }
+  for (auto& each : held) each.source->flush();
+}
+
+}  // namespace cohort

@@ -1,0 +1,170 @@
+// The I/O engine: whoever needs progress drives it, and a backup thread takes over only when
+// nobody has driven it for a while ("lazy takeover"). docs/decisions/0001-lazy-takeover.md says
+// why, and core/engine.cpp states the invariants. Shared by all connections of a process.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <sys/epoll.h>
+#include <thread>
+#include <vector>
+
+#include "core/clock.h"
+#include "core/event.h"
+#include "core/source.h"
+#include "core/timer_queue.h"
+
+namespace cohort {
+
+class Engine {
+ public:
+  struct Options {
+    /// How long a waiting thread yields and polls before it blocks. 0: blocks at once.
+    std::chrono::microseconds spin{20};
+    /// Nobody drove for one tick: the backup thread attends to the sources.
+    std::chrono::milliseconds tick{10};
+    /// The tick while calls are being coalesced: the longest that a call is held back.
+    std::chrono::milliseconds short_tick{1};
+  };
+
+  explicit Engine(Options options);
+  Engine() : Engine(Options{}) {}
+  /// Every source must be detached and nobody may wait any more.
+  ~Engine();
+  Engine(Engine const&) = delete;
+  Engine& operator=(Engine const&) = delete;
+
+  /// Any thread; from a handler too. Keeps the source until it is detached.
+  void attach(std::shared_ptr<Source> source);
+  /// Any thread; from a handler too. No handler of the source runs once this returned.
+  void detach(Source& source);
+  /// Any thread: asks for on_writable(), or for no more of them.
+  void want_writable(Source& source, bool wanted) noexcept;
+
+  /// Waits for the event, driving the sources where nobody else does. Returns whether it is ready.
+  /// Any thread, but never from a handler (std::logic_error).
+  bool wait(Event& event, Deadline deadline = Deadline::never());
+  /// Runs the function under the I/O lock, soon, and returns when it ran. From a handler: at once.
+  void run_locked(std::function<void()> function);
+  /// Wakes the thread that blocks in epoll, or makes the next one look up. Any thread.
+  void kick() noexcept;
+
+  /// Says that `source` keeps bytes unsent. True: its flush() will be called within a tick, or
+  /// as soon as somebody waits. False: nobody ticks; flush it now. Any thread.
+  bool hold_back(Source& source);
+  /// Flushes everything that was held back. Any thread.
+  void flush_held_back() noexcept;
+
+  /// True while calls in quick succession are to be gathered (held back at the caller).
+  [[nodiscard]] bool coalescing() const noexcept {
+    return backup_.load(std::memory_order_relaxed) == Backup::kShort;
+  }
+  /// How many calls in quick succession are a reason to start gathering them.
+  [[nodiscard]] int burst_threshold() const noexcept {
+    return burst_threshold_.load(std::memory_order_relaxed);
+  }
+  void start_coalescing() noexcept;
+
+  [[nodiscard]] TimerQueue& timers() noexcept { return *timers_; }
+  [[nodiscard]] Options const& options() const noexcept { return options_; }
+
+ private:
+  enum class Backup : std::uint32_t {
+    kDoze,   ///< ticks: somebody drove during the last tick
+    kShort,  ///< ticks faster: calls are being coalesced
+    kWatch,  ///< nobody drives: it waits for the sources itself
+    kPark,   ///< a driver blocks in epoll: it sleeps without a tick
+    kArmed,  ///< as kPark, but the driver left epoll and set the one-shot timer: a tick is near
+  };
+
+  // The driver's side (engine.cpp). All but try_lock need the I/O lock.
+  [[nodiscard]] bool try_lock() noexcept;
+  void leave() noexcept;
+  void drive(Event& event, Deadline deadline);
+  bool spin(Event& event);
+  void block(Event& event, Deadline deadline);
+  bool poll_sources(bool ask_epoll);
+  [[nodiscard]] bool put_polled_to_sleep();
+  void find_hot();
+  void dispatch(int count);
+  void run_commands();
+  void yield_and_mind_hogs(Clock::time_point now);
+
+  // Threads that wait while another drives.
+  enum class Spun { kReady, kLockIsFree, kInVain };
+  Spun spin_as_follower(Event const& event) const;
+  void enlist(Event& event);
+  void unlist(Event& event);
+  void promote_if_free() noexcept;
+  void promote_one() noexcept;
+
+  // The backup thread's side (backup.cpp).
+  void run_backup();
+  void leave_ticking_state(Backup next);
+  void take_turn_for_nobody();
+  void end_of_short_tick();
+  void choose_next_state();
+  [[nodiscard]] bool may_watch();
+  void arm_one_shot() noexcept;
+  void set_watching(bool watching);
+  [[nodiscard]] bool ticking() const noexcept;  // held_mutex_ held
+
+  struct HeldBack {
+    std::shared_ptr<Source> source;
+    Clock::time_point since;
+  };
+
+  Options const options_;
+  int epoll_ = -1;         // every source, and kick_
+  int backup_epoll_ = -1;  // epoll_ itself while watching, backup_kick_, one_shot_
+  int kick_ = -1;
+  int backup_kick_ = -1;
+  int one_shot_ = -1;
+
+  // Guarded by the I/O lock.
+  std::vector<std::shared_ptr<Source>> sources_;
+  std::vector<PolledSource*> polled_;
+  std::vector<std::shared_ptr<Source>> detached_;  // kept until the handlers returned
+  Source* hot_ = nullptr;                          // the only connection, where there is one
+  std::array<epoll_event, 64> events_;
+  Clock::time_point no_spin_until_{};
+  std::chrono::milliseconds no_spin_for_{0};
+  unsigned good_yields_ = 0;
+
+  alignas(64) std::atomic<std::uint32_t> locked_{0};  // the I/O lock
+  std::atomic<std::uint64_t> turns_{0};               // bumped each time the lock is left
+  std::atomic<std::uint32_t> follower_count_{0};
+  std::atomic<int> writable_wanted_{0};
+
+  alignas(64) std::atomic<Backup> backup_{Backup::kDoze};
+  std::atomic<bool> blocked_{false};  // a driver is in epoll_wait
+  std::atomic<bool> short_wanted_{false};
+  std::atomic<bool> stop_{false};
+  std::atomic<std::uint32_t> held_count_{0};
+  std::atomic<int> burst_threshold_;
+
+  std::mutex follower_mutex_;
+  std::deque<Event*> followers_;
+  std::mutex held_mutex_;  // guards held_, and every change of backup_ out of a ticking state
+  std::vector<HeldBack> held_;
+  std::mutex command_mutex_;
+  std::vector<std::function<void()>> commands_;
+
+  // The backup thread's own.
+  std::uint64_t turns_seen_ = 0;
+  bool watching_ = false;
+  int quiet_ticks_ = 0;
+  int still_ticks_ = 0;
+  int good_ticks_ = 0;
+
+  std::shared_ptr<TimerQueue> timers_;
+  std::thread backup_thread_;
+};
+
+}  // namespace cohort

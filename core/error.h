@@ -1,0 +1,87 @@
+// The one exception type of the public API: what kind of thing went wrong, where, and why.
+#pragma once
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "core/ids.h"
+
+namespace cohort {
+
+/// One kind for each thing that a caller can do about an error.
+enum class ErrorKind {
+  kFailed,        ///< the function (or the worker's constructor) threw: mend the input or the code
+  kDisconnected,  ///< the worker is gone: call another one
+  kCancelled,     ///< the caller cancelled the call
+  kTimedOut,      ///< a deadline passed: wait longer, or look at what hangs
+  kRefused,       ///< not accepted: handshake, authentication, version, a message over its limit
+  kProtocol,      ///< the peer broke the wire format: a bug, or a foreign program on that port
+};
+
+[[nodiscard]] std::string_view to_string(ErrorKind kind) noexcept;
+
+/// Where an error happened. Empty fields are unknown.
+struct Provenance {
+  WorkerId worker{};
+  std::string host{};
+  int pid = 0;
+  std::string function{};  ///< as the compiler prints it: "double Summer::sum(...)"
+};
+
+/// How a process ended, as far as its supervisor could learn it.
+struct ExitReport {
+  std::optional<int> exit_code;  ///< set when the process called exit
+  std::optional<int> signal;     ///< set when a signal ended it
+  bool core_dumped = false;
+  std::string stderr_tail;  ///< its last lines on stderr, when they passed through the master
+
+  /// "killed by signal 9 (SIGKILL)", "exited with code 3", or "" when nothing is known.
+  [[nodiscard]] std::string to_string() const;
+};
+
+/// Thrown by every call that fails. Copyable; `what()` is one line with kind, place and reason,
+/// followed by the last stderr lines where the worker died.
+class Error : public std::runtime_error {
+ public:
+  Error(ErrorKind kind, std::string reason, Provenance where = {}, std::string exception_type = {},
+        std::optional<ExitReport> exit = std::nullopt);
+
+  [[nodiscard]] ErrorKind kind() const noexcept { return kind_; }
+  /// The reason alone; for `kFailed` it is what() of the exception that the function threw.
+  [[nodiscard]] std::string const& reason() const noexcept { return reason_; }
+  [[nodiscard]] Provenance const& where() const noexcept { return where_; }
+  /// For `kFailed`: the type of the exception in the worker, such as "std::invalid_argument".
+  [[nodiscard]] std::string const& exception_type() const noexcept { return exception_type_; }
+  /// For `kDisconnected`: how the worker's process ended, where that is known.
+  [[nodiscard]] std::optional<ExitReport> const& exit() const noexcept { return exit_; }
+
+ private:
+  ErrorKind kind_;
+  std::string reason_;
+  Provenance where_;
+  std::string exception_type_;
+  std::optional<ExitReport> exit_;
+};
+
+/// Throws std::system_error naming the call, as in `throw_errno("socketpair")`.
+[[noreturn]] void throw_errno(char const* call, int error);
+[[noreturn]] void throw_errno(char const* call);
+
+/// Checks a POSIX call: returns its result, or throws std::system_error that names it.
+template <class Integer>
+Integer check(Integer result, char const* call) {
+  if (result < 0) throw_errno(call);
+  return result;
+}
+
+/// The type of the exception that is being handled, and its what() where it has one.
+struct ExceptionText {
+  std::string type;
+  std::string what;
+};
+/// Call it inside a catch block, or in a terminate handler. Never throws.
+[[nodiscard]] ExceptionText describe_current_exception() noexcept;
+
+}  // namespace cohort

@@ -1,0 +1,37 @@
+#include "core/future.h"
+
+namespace cohort {
+
+void AnyFuture::cancel() const {
+  auto const& call = state();
+  if (call.done.ready()) return;
+  if (auto const connection = call.connection.lock()) connection->cancel(call);
+}
+
+std::unique_ptr<CallState, AnyFuture::Release> AnyFuture::take() {
+  wait();
+  std::unique_ptr<CallState, Release> taken(std::exchange(state_, nullptr));
+  if (taken->error) throw Error(*taken->error);
+  return taken;
+}
+
+void CompletionWatch::add(AnyFuture const& future, std::size_t tag) {
+  auto& call = future.state();
+  if (!queue_) queue_ = std::make_shared<CompletionQueue>(call.engine);
+  ++left_;
+  call.queue = queue_;
+  call.tag = tag;
+  if (!call.done.watch()) queue_->push(tag);
+}
+
+std::optional<std::size_t> CompletionWatch::next(Deadline deadline) {
+  if (left_ == 0) return std::nullopt;
+  auto const tag = queue_->pop(deadline);
+  if (tag) --left_;
+  return tag;
+}
+
+/// Calls that are settled later push into the queue, which their states keep alive.
+CompletionWatch::~CompletionWatch() = default;
+
+}  // namespace cohort

@@ -1,0 +1,184 @@
+// Futures of calls. Eager: the call is on its way before its future exists.
+// A future belongs to one thread at a time; different futures may be used side by side.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "core/archive.h"
+#include "core/call_state.h"
+#include "core/clock.h"
+#include "core/connection.h"
+#include "core/error.h"
+
+namespace cohort {
+
+/// The part of a future that does not know the result's type.
+class AnyFuture {
+ public:
+  AnyFuture() = default;
+  explicit AnyFuture(CallState* state) noexcept : state_(state) {}
+  AnyFuture(AnyFuture&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+  AnyFuture& operator=(AnyFuture&& other) noexcept {
+    std::swap(state_, other.state_);
+    return *this;
+  }
+  /// Dropping a future neither cancels its call nor waits for it.
+  ~AnyFuture() {
+    if (state_ != nullptr) state_->release();
+  }
+
+  /// False once get() was called, and for a default-constructed future.
+  [[nodiscard]] bool valid() const noexcept { return state_ != nullptr; }
+  /// True when get() will not wait.
+  [[nodiscard]] bool ready() const { return state().done.ready(); }
+  /// Waits until the call is settled, driving the I/O where nobody else does.
+  void wait() const { state().engine.wait(state().done); }
+  /// The same, no longer than the duration. Returns whether the call is settled.
+  [[nodiscard]] bool wait_for(Clock::duration duration) const {
+    return state().engine.wait(state().done, Deadline::after(duration));
+  }
+  /// Settles the call as cancelled, at once, unless it is settled already. A worker that has not
+  /// begun the call never will; one that runs it sees its std::stop_token, where it takes one.
+  void cancel() const;
+
+ protected:
+  [[nodiscard]] CallState& state() const {
+    if (state_ == nullptr) throw std::logic_error("cohort: this future has no call (get() was called?)");
+    return *state_;
+  }
+  struct Release {
+    void operator()(CallState* state) const noexcept { state->release(); }
+  };
+  /// Waits, gives up the state, and throws the call's error where there is one.
+  [[nodiscard]] std::unique_ptr<CallState, Release> take();
+
+ private:
+  friend class CompletionWatch;
+  CallState* state_ = nullptr;
+};
+
+template <class R>
+class [[nodiscard]] Future : public AnyFuture {
+ public:
+  using AnyFuture::AnyFuture;
+
+  /// Waits for the result and gives it up; the future is no longer valid afterwards.
+  /// Throws Error: kFailed with what the function threw, kDisconnected, kCancelled, kRefused.
+  R get() {
+    auto const taken = take();
+    if constexpr (!std::is_void_v<R>) return decode<R>(taken->payload.bytes());
+  }
+};
+
+/// Watches several calls and names them in the order in which they are settled.
+class CompletionWatch {
+ public:
+  CompletionWatch() = default;
+  CompletionWatch(CompletionWatch const&) = delete;
+  CompletionWatch& operator=(CompletionWatch const&) = delete;
+  ~CompletionWatch();
+
+  /// `tag` is what next() will give. The future must stay where it is or be moved only.
+  void add(AnyFuture const& future, std::size_t tag);
+  /// The tag of the next settled call; nothing when none is left or the deadline passed.
+  [[nodiscard]] std::optional<std::size_t> next(Deadline deadline = Deadline::never());
+  [[nodiscard]] std::size_t left() const noexcept { return left_; }
+
+ private:
+  std::shared_ptr<CompletionQueue> queue_;
+  std::size_t left_ = 0;
+};
+
+/// `for (std::size_t i : as_completed(futures)) use(futures[i].get());`, in order of completion.
+/// The futures must outlive the loop.
+template <class R>
+class AsCompleted {
+ public:
+  explicit AsCompleted(std::span<Future<R> const> futures) {
+    for (std::size_t i = 0; i < futures.size(); ++i) watch_.add(futures[i], i);
+  }
+
+  class Iterator {
+   public:
+    using value_type = std::size_t;
+    using difference_type = std::ptrdiff_t;
+    explicit Iterator(CompletionWatch& watch) : watch_(&watch), current_(watch.next()) {}
+    std::size_t operator*() const { return *current_; }
+    Iterator& operator++() {
+      current_ = watch_->next();
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    bool operator==(std::default_sentinel_t) const noexcept { return !current_; }
+
+   private:
+    CompletionWatch* watch_;
+    std::optional<std::size_t> current_;
+  };
+  Iterator begin() { return Iterator(watch_); }
+  std::default_sentinel_t end() const noexcept { return {}; }
+
+ private:
+  CompletionWatch watch_;
+};
+
+template <class R>
+[[nodiscard]] AsCompleted<R> as_completed(std::vector<Future<R>> const& futures) {
+  return AsCompleted<R>(std::span<Future<R> const>(futures));
+}
+
+/// Several futures as one. get() waits for all of them, then gives all results or throws the first
+/// error in the order of the futures.
+template <class R>
+class [[nodiscard]] AllOf {
+ public:
+  explicit AllOf(std::vector<Future<R>> futures) : futures_(std::move(futures)) {}
+
+  [[nodiscard]] bool ready() const {
+    for (auto const& future : futures_) {
+      if (!future.ready()) return false;
+    }
+    return true;
+  }
+  [[nodiscard]] bool wait_for(Clock::duration duration) const {
+    auto const deadline = Deadline::after(duration);
+    for (auto const& future : futures_) {
+      if (!future.wait_for(deadline.left())) return false;
+    }
+    return true;
+  }
+  void cancel() const {
+    for (auto const& future : futures_) future.cancel();
+  }
+  auto get() {
+    for (auto const& future : futures_) future.wait();
+    if constexpr (std::is_void_v<R>) {
+      for (auto& future : futures_) future.get();
+    } else {
+      std::vector<R> results;
+      results.reserve(futures_.size());
+      for (auto& future : futures_) results.push_back(future.get());
+      return results;
+    }
+  }
+
+ private:
+  std::vector<Future<R>> futures_;
+};
+
+template <class R>
+AllOf<R> when_all(std::vector<Future<R>> futures) {
+  return AllOf<R>(std::move(futures));
+}
+
+}  // namespace cohort

@@ -1,0 +1,34 @@
+// The limits and clocks of a connection. Both sides of one connection use the same values.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace cohort {
+
+/// Each field has an environment variable that wins over what the program says, named in the
+/// comment. A worker inherits the settings of the master that spawned it.
+struct Settings {
+  /// COHORT_MAX_MESSAGE_SIZE, in bytes: larger messages are refused at the sender.
+  std::uint64_t max_message_size = std::uint64_t{16} << 30;
+  /// COHORT_HEARTBEAT_INTERVAL, in ms: how often each side shows that it lives.
+  std::chrono::milliseconds heartbeat_interval{5'000};
+  /// COHORT_HEARTBEAT_TIMEOUT, in ms: silence for this long means that the peer hangs.
+  std::chrono::milliseconds heartbeat_timeout{30'000};
+  /// COHORT_HANDSHAKE_TIMEOUT, in ms: from connecting to both sides' proof.
+  std::chrono::milliseconds handshake_timeout{10'000};
+  /// COHORT_SHUTDOWN_TIMEOUT, in ms: how long a worker may take to end before it is killed.
+  std::chrono::milliseconds shutdown_timeout{5'000};
+  /// COHORT_SPIN, in µs: how long a waiting thread yields before it blocks; 0 blocks at once.
+  std::chrono::microseconds spin{20};
+
+  /// The settings with the environment's values in place. Throws std::invalid_argument that
+  /// names the variable and what it holds where that is not a number in range.
+  [[nodiscard]] static Settings from_environment(Settings base);
+  [[nodiscard]] static Settings from_environment() { return from_environment(Settings{}); }
+
+  bool operator==(Settings const&) const = default;
+};
+
+}  // namespace cohort

@@ -1,0 +1,39 @@
+#include "launch/child_process.h"
+
+#include <csignal>
+#include <sys/wait.h>
+#include <utility>
+
+extern "C" {  // glibc 2.36 forgot to say so in this header
+#include <sys/pidfd.h>
+}
+
+namespace cohort {
+
+ChildProcess::ChildProcess(Engine& engine, pid_t pid, std::function<void(ExitReport)> on_exit)
+    : engine_(engine),
+      pid_(pid),
+      pidfd_(check(::pidfd_open(pid, 0), "pidfd_open")),
+      on_exit_(std::move(on_exit)) {}
+
+void ChildProcess::kill() noexcept { ::pidfd_send_signal(pidfd_.get(), SIGKILL, nullptr, 0); }
+
+bool ChildProcess::on_readable() noexcept {
+  siginfo_t info{};
+  ExitReport report;
+  int const result = ::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED | WNOHANG);
+  if (result == 0 && info.si_pid == 0) return false;  // not yet
+  if (result == 0) {
+    if (info.si_code == CLD_EXITED) {
+      report.exit_code = info.si_status;
+    } else {
+      report.signal = info.si_status;
+      report.core_dumped = info.si_code == CLD_DUMPED;
+    }
+  }  // else somebody else reaped it (the program waits for -1, or ignores SIGCHLD): unknown
+  engine_.detach(*this);
+  if (on_exit_) std::exchange(on_exit_, nullptr)(std::move(report));
+  return true;
+}
+
+}  // namespace cohort

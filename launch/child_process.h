@@ -1,0 +1,34 @@
+// A process that we started, watched through its pidfd: its end is an event, and no zombie stays.
+#pragma once
+
+#include <functional>
+#include <sys/types.h>
+
+#include "core/engine.h"
+#include "core/error.h"
+#include "core/source.h"
+#include "transports/socket.h"
+
+namespace cohort {
+
+class ChildProcess : public Source {
+ public:
+  /// `on_exit` runs once, under the I/O lock, when the process has ended and was reaped. Attach it
+  /// to an engine; it detaches itself.
+  ChildProcess(Engine& engine, pid_t pid, std::function<void(ExitReport)> on_exit);
+
+  [[nodiscard]] pid_t pid() const noexcept { return pid_; }
+  /// SIGKILL; harmless once it has ended, also where its pid was given to somebody else.
+  void kill() noexcept;
+
+  [[nodiscard]] int descriptor() const noexcept override { return pidfd_.get(); }
+  bool on_readable() noexcept override;
+
+ private:
+  Engine& engine_;
+  pid_t const pid_;
+  UniqueFd pidfd_;
+  std::function<void(ExitReport)> on_exit_;
+};
+
+}  // namespace cohort

@@ -1,0 +1,182 @@
+#include "launch/cluster.h"
+
+#include <mutex>
+#include <unistd.h>
+#include <utility>
+
+#include "launch/boot.h"
+#include "launch/handshake_source.h"
+#include "launch/local_launcher.h"
+#include "launch/log.h"
+#include "launch/remote_worker.h"
+#include "launch/session.h"
+#include "transports/socket.h"
+
+namespace cohort {
+namespace {
+
+constexpr int kBacklog = 1024;
+/// More peers than this that have not proved the secret are turned away.
+constexpr std::size_t kHandshakesAtMost = 2048;
+
+}  // namespace
+
+/// Accepts TCP connections and hands them, once proved, to the workers that they are of.
+class Cluster::Listener : public Source {
+ public:
+  explicit Listener(Session& session) : session_(session) {
+    std::tie(socket_, endpoint_) = listen_tcp({"127.0.0.1", 0}, kBacklog);
+  }
+
+  [[nodiscard]] Endpoint const& endpoint() const noexcept { return endpoint_; }
+  [[nodiscard]] int descriptor() const noexcept override { return socket_.get(); }
+
+  bool on_readable() noexcept override {
+    bool any = false;
+    while (auto socket = accept_tcp(socket_.get())) {
+      any = true;
+      try {
+        greet(std::move(*socket));
+      } catch (std::exception const& error) {
+        log(LogLevel::kWarning, std::string("cannot take a connection: ") + error.what());
+      }
+    }
+    return any;
+  }
+
+  /// Under the I/O lock: no handshake goes on after it.
+  void stop() {
+    for (auto const& handshake : handshakes_) handshake->abandon();
+    handshakes_.clear();
+  }
+
+ private:
+  void greet(UniqueFd socket) {
+    if (handshakes_.size() >= kHandshakesAtMost) {
+      log(LogLevel::kWarning, "a connection was turned away: " +
+                                  std::to_string(handshakes_.size()) +
+                                  " others have not proved who they are yet");
+      return;
+    }
+    auto holder = std::make_shared<std::weak_ptr<HandshakeSource>>();
+    auto handshake = std::make_shared<HandshakeSource>(
+        session_, std::move(socket), [this, holder](HandshakeSource::Outcome outcome) {
+          std::erase(handshakes_, holder->lock());
+          route(outcome);
+        });
+    *holder = handshake;
+    handshakes_.push_back(handshake);
+    handshake->start();
+  }
+
+  void route(HandshakeSource::Outcome& outcome) {
+    auto const worker = outcome.authenticated ? session_.find(outcome.claim.serial) : nullptr;
+    if (outcome.refusal.empty() && worker && worker->take_connection(outcome)) return;
+    if (worker && worker->refuse_connection(outcome.refusal)) return;
+    log(LogLevel::kWarning, "refused a connection to " + endpoint_.host + ':' +
+                                std::to_string(endpoint_.port) + ": " +
+                                (outcome.refusal.empty() ? "it claims to be a worker that is not "
+                                                           "expected"
+                                                         : outcome.refusal));
+  }
+
+  Session& session_;
+  UniqueFd socket_;
+  Endpoint endpoint_;
+  std::vector<std::shared_ptr<HandshakeSource>> handshakes_;
+};
+
+Cluster::Cluster(AppTypes types, ClusterOptions options)
+    : session_(std::make_unique<Session>(types, options)) {
+  if (options.transport == Transport::kTcp) {
+    listener_ = std::make_shared<Listener>(*session_);
+    session_->engine.attach(listener_);
+  }
+}
+
+Cluster::~Cluster() {
+  auto const workers = session_->all();
+  for (auto const& worker : workers) worker->shut_down();
+  auto const patience = session_->options.settings.shutdown_timeout + std::chrono::seconds(5);
+  auto const deadline = Deadline::after(patience);
+  for (auto const& worker : workers) {
+    if (!worker->wait_until_ended(deadline)) {
+      log(LogLevel::kError, "worker " + worker->id().to_string() + " does not end, even killed");
+    }
+  }
+  if (listener_) {
+    session_->engine.run_locked([this] {
+      listener_->stop();
+      session_->engine.detach(*listener_);
+    });
+  }
+}
+
+std::uint32_t Cluster::workers() const noexcept {
+  auto const chosen = session_->options.workers;
+  return chosen != 0 ? chosen : usable_cores();
+}
+
+ClusterOptions const& Cluster::options() const noexcept { return session_->options; }
+AppTypes Cluster::types() const noexcept { return session_->types; }
+Engine& Cluster::engine() noexcept { return session_->engine; }
+
+std::vector<std::shared_ptr<RemoteWorker>> Cluster::spawn_workers(
+    WorkerTypeId type, SpawnOptions const& options, std::shared_ptr<Message const> init) {
+  auto const deadline = Deadline::after(options.spawn_timeout);
+  auto const count = options.count != 0 ? options.count : workers();
+  std::vector<std::shared_ptr<RemoteWorker>> workers;
+  std::vector<std::uint32_t> serials;
+  for (std::uint32_t index = 0; index < count; ++index) {
+    serials.push_back(session_->next_serial());
+    workers.push_back(std::make_shared<RemoteWorker>(
+        *session_, serials.back(), ConstructRequest{type, index, count, init},
+        options.on_failure));
+    session_->add(serials.back(), workers.back());
+  }
+  session_->starter.run([&] { start_processes(workers, serials, options); });
+
+  std::exception_ptr first_error;
+  for (auto const& worker : workers) {
+    try {
+      auto& constructed = worker->constructed();
+      if (!constructed.wait_for(deadline.left())) {
+        throw Error(ErrorKind::kTimedOut,
+                    "it was not ready within " + std::to_string(options.spawn_timeout.count()) +
+                        " ms (spawn_timeout)",
+                    worker->where());
+      }
+      constructed.get();
+    } catch (...) {
+      if (!first_error) first_error = std::current_exception();
+    }
+    if (first_error) break;
+  }
+  if (!first_error) return workers;
+  for (auto const& worker : workers) worker->shut_down();
+  auto const patience =
+      Deadline::after(session_->options.settings.shutdown_timeout + std::chrono::seconds(5));
+  for (auto const& worker : workers) static_cast<void>(worker->wait_until_ended(patience));
+  std::rethrow_exception(first_error);
+}
+
+void Cluster::start_processes(std::span<std::shared_ptr<RemoteWorker> const> workers,
+                              std::span<std::uint32_t const> serials,
+                              SpawnOptions const& options) {
+  BootRecord boot{.secret = session_->secret,
+                  .id = {},
+                  .parent_pid = ::getpid(),
+                  .master = listener_ ? listener_->endpoint() : Endpoint{},
+                  .settings = session_->options.settings};
+  for (std::size_t i = 0; i < workers.size(); ++i) {
+    boot.id = workers[i]->id();
+    boot.serial = serials[i];
+    try {
+      workers[i]->adopt(start_local_process(boot, session_->options.transport, options));
+    } catch (std::exception const& error) {
+      workers[i]->fail_to_start(error.what());
+    }
+  }
+}
+
+}  // namespace cohort

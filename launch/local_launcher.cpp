@@ -1,0 +1,175 @@
+#include "launch/local_launcher.h"
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdexcept>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+#include "core/error.h"
+
+extern char** environ;
+
+namespace cohort {
+namespace {
+
+/// posix_spawn's functions return the error rather than set errno.
+void check_spawn(int error, char const* call) {
+  if (error != 0) throw_errno(call, error);
+}
+
+class FileActions {
+ public:
+  FileActions() { check_spawn(::posix_spawn_file_actions_init(&actions_), "file_actions_init"); }
+  FileActions(FileActions const&) = delete;
+  FileActions& operator=(FileActions const&) = delete;
+  ~FileActions() { ::posix_spawn_file_actions_destroy(&actions_); }
+
+  void open(int descriptor, char const* path, int flags) {
+    check_spawn(::posix_spawn_file_actions_addopen(&actions_, descriptor, path, flags, 0666),
+                "file_actions_addopen");
+  }
+  /// With from == to it only takes the close-on-exec flag away.
+  void dup(int from, int to) {
+    check_spawn(::posix_spawn_file_actions_adddup2(&actions_, from, to), "file_actions_adddup2");
+  }
+  [[nodiscard]] posix_spawn_file_actions_t const* get() const noexcept { return &actions_; }
+
+ private:
+  posix_spawn_file_actions_t actions_;
+};
+
+/// A group of its own, so that Ctrl-C at the terminal reaches the master alone; no blocked and no
+/// ignored signals that the master happens to have.
+class Attributes {
+ public:
+  Attributes() {
+    check_spawn(::posix_spawnattr_init(&attributes_), "spawnattr_init");
+    sigset_t none;
+    sigset_t all;
+    ::sigemptyset(&none);
+    ::sigfillset(&all);
+    ::posix_spawnattr_setsigmask(&attributes_, &none);
+    ::posix_spawnattr_setsigdefault(&attributes_, &all);
+    ::posix_spawnattr_setpgroup(&attributes_, 0);
+    ::posix_spawnattr_setflags(
+        &attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+  }
+  Attributes(Attributes const&) = delete;
+  Attributes& operator=(Attributes const&) = delete;
+  ~Attributes() { ::posix_spawnattr_destroy(&attributes_); }
+  [[nodiscard]] posix_spawnattr_t const* get() const noexcept { return &attributes_; }
+
+ private:
+  posix_spawnattr_t attributes_;
+};
+
+std::pair<UniqueFd, UniqueFd> make_pipe() {
+  int ends[2];
+  check(::pipe2(ends, O_CLOEXEC), "pipe2");
+  return {UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
+/// The same file under a number above stderr's, where redirections cannot hit it.
+UniqueFd above_stderr(UniqueFd fd) {
+  if (fd.get() > STDERR_FILENO) return fd;
+  return UniqueFd(check(::fcntl(fd.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1), "fcntl(F_DUPFD)"));
+}
+
+/// Arranges the child's descriptor; gives the pipe to read from, where there is one. `keep` holds
+/// what must stay open until the child is started.
+UniqueFd redirect(FileActions& actions, Redirect const& redirect, int descriptor,
+                  std::vector<UniqueFd>& keep) {
+  switch (redirect.mode) {
+    case Redirect::Mode::kForward: {
+      auto [read_end, write_end] = make_pipe();
+      keep.push_back(above_stderr(std::move(write_end)));
+      actions.dup(keep.back().get(), descriptor);
+      return std::move(read_end);
+    }
+    case Redirect::Mode::kNull:
+      actions.open(descriptor, "/dev/null", O_WRONLY);
+      return {};
+    case Redirect::Mode::kAppend:
+    case Redirect::Mode::kTruncate: {
+      // Opened here rather than in the child, so that a failure can name the file.
+      int const how = redirect.mode == Redirect::Mode::kAppend ? O_APPEND : O_TRUNC;
+      UniqueFd file(::open(redirect.path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | how, 0666));
+      if (!file) {
+        throw std::runtime_error("cannot open " + redirect.path.string() +
+                                 " for a worker's output: " + std::strerror(errno));
+      }
+      keep.push_back(above_stderr(std::move(file)));
+      actions.dup(keep.back().get(), descriptor);
+      return {};
+    }
+  }
+  return {};
+}
+
+std::vector<std::string> child_environment(int boot_descriptor) {
+  std::vector<std::string> variables;
+  auto const prefix = std::string(kWorkerVariable) + '=';
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    if (!std::string_view(*variable).starts_with(prefix)) variables.emplace_back(*variable);
+  }
+  variables.push_back(prefix + std::to_string(boot_descriptor));
+  return variables;
+}
+
+std::vector<char*> pointers_to(std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  for (auto& text : texts) pointers.push_back(text.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+}  // namespace
+
+LocalProcess start_local_process(BootRecord boot, Transport transport,
+                                 SpawnOptions const& options) {
+  LocalProcess process;
+  FileActions actions;
+  std::vector<UniqueFd> keep;
+
+  actions.open(STDIN_FILENO, "/dev/null", O_RDONLY);
+  process.stdout_pipe = redirect(actions, options.redirect_stdout, STDOUT_FILENO, keep);
+  process.stderr_pipe = redirect(actions, options.redirect_stderr, STDERR_FILENO, keep);
+  if (transport == Transport::kUnix) {
+    auto [ours, theirs] = make_socket_pair();
+    process.socket = std::move(ours);
+    keep.push_back(above_stderr(std::move(theirs)));
+    boot.inherited_socket = keep.back().get();
+    actions.dup(boot.inherited_socket, boot.inherited_socket);
+  }
+  auto [boot_read, boot_write] = make_pipe();
+  auto const inherited_boot = above_stderr(std::move(boot_read));
+  actions.dup(inherited_boot.get(), inherited_boot.get());
+  auto const record = to_bytes(boot);
+  check(::write(boot_write.get(), record.data(), record.size()), "write(boot record)");
+  boot_write.reset();
+
+  // The link stays good when the file was deleted or replaced on disk.
+  std::string const path =
+      options.executable.empty() ? "/proc/self/exe" : options.executable.string();
+  std::vector<std::string> arguments{options.executable.empty()
+                                         ? std::string(::program_invocation_name)
+                                         : options.executable.string(),
+                                     "--cohort-worker=" + boot.id.to_string()};
+  auto variables = child_environment(inherited_boot.get());
+  auto const argv = pointers_to(arguments);
+  auto const envp = pointers_to(variables);
+  Attributes const attributes;
+  int const error = ::posix_spawn(&process.pid, path.c_str(), actions.get(), attributes.get(),
+                                  argv.data(), envp.data());
+  if (error != 0) {
+    throw std::runtime_error("cannot start " + path + ": " + std::strerror(error));
+  }
+  return process;
+}
+
+}  // namespace cohort

@@ -1,0 +1,26 @@
+// Starts a worker's process on this machine: posix_spawn of the running executable.
+#pragma once
+
+#include <optional>
+#include <sys/types.h>
+
+#include "launch/boot.h"
+#include "launch/options.h"
+#include "transports/socket.h"
+
+namespace cohort {
+
+struct LocalProcess {
+  pid_t pid = -1;
+  UniqueFd socket;  ///< our end of the control connection, for Transport::kUnix
+  UniqueFd stdout_pipe;  ///< to read from, for Redirect::Mode::kForward
+  UniqueFd stderr_pipe;
+};
+
+/// Starts one process. Call it from a thread that lives as long as the workers are to live: the
+/// kernel kills them (PR_SET_PDEATHSIG) when the thread that started them ends. `boot` says all but
+/// the inherited socket. Throws std::system_error or std::runtime_error that names the step.
+[[nodiscard]] LocalProcess start_local_process(BootRecord boot, Transport transport,
+                                               SpawnOptions const& options);
+
+}  // namespace cohort

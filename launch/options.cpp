@@ -1,0 +1,39 @@
+#include "launch/options.h"
+
+#include <charconv>
+#include <sched.h>
+#include <stdexcept>
+
+namespace cohort {
+
+std::uint32_t usable_cores() {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  if (::sched_getaffinity(0, sizeof cores, &cores) != 0) return 1;
+  return static_cast<std::uint32_t>(CPU_COUNT(&cores));
+}
+
+std::uint32_t parse_workers(std::string const& text) {
+  constexpr std::uint32_t kMost = 100'000;
+  std::string_view number = text;
+  if (number == "local") return usable_cores();
+  if (number.starts_with("local:")) number.remove_prefix(6);
+  std::uint32_t workers = 0;
+  auto const [stop, error] =
+      std::from_chars(number.data(), number.data() + number.size(), workers);
+  if (error != std::errc{} || stop != number.data() + number.size() || workers == 0 ||
+      workers > kMost) {
+    throw std::invalid_argument("--workers " + text +
+                                ": expected local (one per core), local:N or N, with N from 1 to " +
+                                std::to_string(kMost));
+  }
+  return workers;
+}
+
+Transport parse_transport(std::string const& text) {
+  if (text == "unix") return Transport::kUnix;
+  if (text == "tcp") return Transport::kTcp;
+  throw std::invalid_argument("--transport " + text + ": expected unix or tcp");
+}
+
+}  // namespace cohort

@@ -1,0 +1,93 @@
+#include "launch/output_forwarder.h"
+
+#include <cerrno>
+#include <unistd.h>
+#include <utility>
+
+namespace cohort {
+namespace {
+
+constexpr std::size_t kTail = 4096;
+/// A line without an end is given out in pieces of this size.
+constexpr std::size_t kLongestLine = 16 << 10;
+/// How much is read at the end: a process that the worker left behind may write for ever.
+constexpr int kLastReads = 64;
+
+}  // namespace
+
+OutputForwarder::OutputForwarder(Engine& engine, UniqueFd pipe, std::string tag, int to,
+                                 SerialThread& writer)
+    : engine_(engine), pipe_(std::move(pipe)), tag_(std::move(tag)), to_(to), writer_(writer) {
+  set_nonblocking(pipe_.get(), true);
+}
+
+bool OutputForwarder::on_readable() noexcept {
+  if (ended_ || read_some()) return true;
+  if (errno == EAGAIN || errno == EINTR) return false;
+  finish();
+  return true;
+}
+
+/// False at the end of the pipe (errno 0), when nothing is there (EAGAIN), or on failure.
+bool OutputForwarder::read_some() noexcept {
+  char buffer[16 << 10];
+  errno = 0;
+  auto const count = ::read(pipe_.get(), buffer, sizeof buffer);
+  if (count <= 0) return false;
+  try {
+    take(buffer, static_cast<std::size_t>(count));
+  } catch (std::exception const&) {
+    // No memory for a worker's chatter: it is lost, and the session goes on.
+  }
+  return true;
+}
+
+void OutputForwarder::take(char const* data, std::size_t size) {
+  tail_.append(data, size);
+  if (tail_.size() > 2 * kTail) {
+    auto const line = tail_.find('\n', tail_.size() - kTail);
+    tail_.erase(0, line == tail_.npos ? tail_.size() - kTail : line + 1);
+  }
+  unfinished_.append(data, size);
+  std::string lines;
+  std::size_t from = 0;
+  for (;;) {
+    auto end = unfinished_.find('\n', from);
+    if (end == unfinished_.npos) {
+      if (unfinished_.size() - from < kLongestLine) break;
+      end = unfinished_.size();
+      lines.append(tag_).append(unfinished_, from).append(1, '\n');
+      from = end;
+      break;
+    }
+    lines.append(tag_).append(unfinished_, from, end + 1 - from);
+    from = end + 1;
+  }
+  unfinished_.erase(0, from);
+  if (!lines.empty()) write(std::move(lines));
+}
+
+void OutputForwarder::write(std::string text) {
+  writer_.post([text = std::move(text), to = to_] {
+    std::size_t done = 0;
+    while (done < text.size()) {
+      auto const count = ::write(to, text.data() + done, text.size() - done);
+      if (count < 0 && errno != EINTR && errno != EAGAIN) return;  // the reader is gone
+      if (count > 0) done += static_cast<std::size_t>(count);
+    }
+  });
+}
+
+void OutputForwarder::finish() noexcept {
+  if (std::exchange(ended_, true)) return;
+  for (int i = 0; i < kLastReads && read_some(); ++i) {
+  }
+  try {
+    if (!unfinished_.empty()) write(tag_ + unfinished_ + '\n');
+  } catch (std::exception const&) {
+  }
+  unfinished_.clear();
+  engine_.detach(*this);
+}
+
+}  // namespace cohort

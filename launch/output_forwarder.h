@@ -1,0 +1,44 @@
+// Reads a worker's stdout or stderr from a pipe, and writes whole lines, each with the worker's
+// name before it, to the master's. Keeps the last lines for the report of a death.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "core/engine.h"
+#include "core/source.h"
+#include "launch/serial_thread.h"
+#include "transports/socket.h"
+
+namespace cohort {
+
+class OutputForwarder : public Source {
+ public:
+  /// `tag` stands before each line, `to` is the descriptor written to. The writing is done by
+  /// `writer`, so that a slow terminal never stops the I/O.
+  OutputForwarder(Engine& engine, UniqueFd pipe, std::string tag, int to, SerialThread& writer);
+
+  /// Reads what is there now, gives out an unfinished line, and stops. Under the I/O lock.
+  void finish() noexcept;
+  /// The last lines, at most 4 KiB, without tags. Under the I/O lock.
+  [[nodiscard]] std::string const& tail() const noexcept { return tail_; }
+
+  [[nodiscard]] int descriptor() const noexcept override { return pipe_.get(); }
+  bool on_readable() noexcept override;
+
+ private:
+  bool read_some() noexcept;
+  void take(char const* data, std::size_t size);
+  void write(std::string text);
+
+  Engine& engine_;
+  UniqueFd pipe_;
+  std::string const tag_;
+  int const to_;
+  SerialThread& writer_;
+  std::string unfinished_;
+  std::string tail_;
+  bool ended_ = false;
+};
+
+}  // namespace cohort

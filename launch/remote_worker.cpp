@@ -1,0 +1,287 @@
+#include "launch/remote_worker.h"
+
+#include <utility>
+
+#include "launch/log.h"
+#include "transports/stream_channel.h"
+
+namespace cohort {
+namespace {
+
+using std::chrono::milliseconds;
+
+/// After the end of the connection: how long its process may take until its exit is known.
+constexpr milliseconds kExitGrace{80};
+/// After a SIGKILL: a process that is still there hangs in the kernel.
+constexpr milliseconds kKillGrace{2000};
+
+constexpr FunctionId kConstruct{kFirstBuiltinFunction};
+
+}  // namespace
+
+RemoteWorker::RemoteWorker(Session& session, std::uint32_t serial, ConstructRequest request,
+                           std::function<void(Error const&)> on_failure)
+    : session_(session),
+      serial_(serial),
+      id_(WorkerId().child(serial)),
+      request_(std::move(request)),
+      constructor_name_(
+          "constructor of " +
+          std::string(session.types[static_cast<std::uint32_t>(request_.type)].name)),
+      on_failure_(std::move(on_failure)),
+      construct_(new CallState(session.engine, {}, constructor_name_)),
+      constructed_(construct_) {}
+
+RemoteWorker::~RemoteWorker() {
+  if (!construct_sent_) construct_->release();
+}
+
+// ---- coming to life ------------------------------------------------------------------------------
+
+void RemoteWorker::adopt(LocalProcess process) {
+  auto self = shared_from_this();
+  auto process_holder = std::make_shared<LocalProcess>(std::move(process));
+  session_.engine.run_locked([this, self, &process = *process_holder] {
+    pid_ = process.pid;
+    auto const tag = "[worker " + id_.to_string() + ' ' + session_.host + ' ' +
+                     std::to_string(pid_) + "] ";
+    auto const forward = [&](UniqueFd& pipe, int to) -> std::shared_ptr<OutputForwarder> {
+      if (!pipe) return nullptr;
+      auto forwarder = std::make_shared<OutputForwarder>(session_.engine, std::move(pipe), tag, to,
+                                                         session_.output);
+      session_.engine.attach(forwarder);
+      return forwarder;
+    };
+    stdout_ = forward(process.stdout_pipe, 1);
+    stderr_ = forward(process.stderr_pipe, 2);
+    process_ = std::make_shared<ChildProcess>(
+        session_.engine, pid_, [self](ExitReport report) { self->on_exit(std::move(report)); });
+    session_.engine.attach(process_);
+    if (process.socket) {
+      handshake_ = std::make_shared<HandshakeSource>(
+          session_, std::move(process.socket),
+          [self](HandshakeSource::Outcome outcome) { self->on_handshake(std::move(outcome)); });
+      handshake_->start();
+    }
+    if (shutdown_requested_) kill();
+  });
+}
+
+void RemoteWorker::fail_to_start(std::string reason) {
+  session_.engine.run_locked([&] {
+    refuse(std::move(reason));
+    finalize();
+  });
+}
+
+void RemoteWorker::on_handshake(HandshakeSource::Outcome outcome) {
+  handshake_.reset();
+  if (!outcome.refusal.empty()) {
+    // A process that died is a better reason than the hang-up that came with it.
+    if (outcome.authenticated) {
+      refuse(outcome.refusal);
+    } else {
+      end_text_ = outcome.refusal;
+    }
+    return kill_after(kExitGrace);
+  }
+  if (outcome.claim.serial != serial_) {
+    refuse("it claims to be worker " + std::to_string(outcome.claim.serial));
+    return kill_after(milliseconds(0));
+  }
+  take_connection(outcome);
+}
+
+bool RemoteWorker::take_connection(HandshakeSource::Outcome& outcome) {
+  if (connection_ || finalized_) return false;
+  Provenance peer{.worker = id_, .host = outcome.claim.host, .pid = outcome.claim.pid};
+  connection_ = std::make_shared<Connection>(
+      session_.engine, std::make_unique<StreamChannel>(std::move(outcome.socket)),
+      session_.options.settings, std::move(peer), *this, outcome.leftover);
+  send_construct();
+  connection_->start();
+  return true;
+}
+
+bool RemoteWorker::refuse_connection(std::string const& reason) {
+  if (connection_ || finalized_) return false;
+  refuse(reason);
+  kill_after(kExitGrace);
+  return true;
+}
+
+void RemoteWorker::send_construct() {
+  if (construct_->done.ready()) return;  // refused before
+  ConstructHeader const header{request_.type, request_.index, request_.count};
+  Message message;
+  message.append(&header, sizeof header);
+  // The encoded init may be large and is shared by all workers of the call: it is borrowed.
+  auto const& init = request_.init;
+  std::size_t from = 0;
+  auto const add = [&](std::byte const* data, std::size_t size) {
+    if (size >= Message::kBorrowAtLeast) {
+      message.borrow({data, size});
+    } else {
+      message.append(data, size);
+    }
+  };
+  for (auto const& block : init->blocks()) {
+    add(init->bytes().data() + from, block.at - from);
+    message.borrow(block.bytes);
+    from = block.at;
+  }
+  add(init->bytes().data() + from, init->bytes().size() - from);
+  construct_sent_ = true;
+  connection_->call(kConstruct, message, *construct_, init);
+}
+
+void RemoteWorker::refuse(std::string reason) {
+  if (construct_sent_ || construct_->done.ready()) return;
+  construct_sent_ = true;
+  auto place = where();
+  construct_->settle_with(Error(ErrorKind::kRefused, std::move(reason), std::move(place)));
+}
+
+Provenance RemoteWorker::where() const {
+  if (connection_) return connection_->peer();
+  return {.worker = id_, .host = session_.host, .pid = pid_};
+}
+
+// ---- coming to an end ----------------------------------------------------------------------------
+
+void RemoteWorker::shut_down() {
+  auto const self = shared_from_this();
+  session_.engine.run_locked([&] {
+    if (shutdown_requested_ || finalized_) return;
+    shutdown_requested_ = true;
+    if (!connection_ || end_) return kill();
+    connection_->send_control(FrameKind::kShutdown);
+    kill_after(session_.options.settings.shutdown_timeout);
+  });
+}
+
+void RemoteWorker::kill() {
+  auto const self = shared_from_this();
+  session_.engine.run_locked([&] {
+    if (process_) process_->kill();
+  });
+}
+
+bool RemoteWorker::wait_until_ended(Deadline deadline) {
+  return session_.engine.wait(ended_, deadline);
+}
+
+void RemoteWorker::kill_after(milliseconds delay) {
+  auto& timers = session_.engine.timers();
+  timers.cancel(kill_timer_);
+  kill_timer_ = timers.schedule(Clock::now() + delay, [self = shared_from_this()] {
+    if (self->finalized_) return;
+    if (self->process_) self->process_->kill();
+    self->killed_by_us_ = true;
+    auto& engine = self->session_.engine;
+    self->kill_timer_ =
+        engine.timers().schedule(Clock::now() + kKillGrace, [self] { self->finalize(); });
+  });
+}
+
+std::unique_ptr<Batch> RemoteWorker::on_calls(std::unique_ptr<Batch> batch) {
+  log(LogLevel::kWarning, "worker " + id_.to_string() + " called its master, which serves nothing");
+  return batch;
+}
+
+void RemoteWorker::on_dying(RemoteFailure failure) { dying_ = std::move(failure); }
+
+void RemoteWorker::on_end(End end, std::string text) {
+  end_ = end;
+  end_text_ = std::move(text);
+  if (!process_) return finalize();
+  switch (end) {
+    case End::kGoodbye:
+      return kill_after(session_.options.settings.shutdown_timeout);
+    case End::kClosed:
+    case End::kBroken:
+      return kill_after(kExitGrace);
+    case End::kProtocol:
+    case End::kSilent:
+      return kill_after(milliseconds(0));
+  }
+}
+
+void RemoteWorker::on_exit(ExitReport report) {
+  exit_ = std::move(report);
+  process_.reset();
+  // What the worker sent before it died is delivered first; its end of the stream follows,
+  // unless a process that it left behind keeps the socket open.
+  while (connection_ && !end_ && connection_->on_readable()) {
+  }
+  finalize();
+}
+
+/// The process is gone, or given up: tell everybody who must know, each once.
+void RemoteWorker::finalize() {
+  if (std::exchange(finalized_, true)) return;
+  session_.engine.timers().cancel(kill_timer_);
+  if (handshake_) handshake_->abandon();
+  if (connection_ && !end_) {
+    end_ = End::kClosed;
+    connection_->close(ErrorKind::kDisconnected, describe_end());
+  }
+  if (stdout_) stdout_->finish();
+  if (stderr_) stderr_->finish();
+  if (exit_ && stderr_) exit_->stderr_tail = stderr_->tail();
+
+  bool const expected = shutdown_requested_ || end_ == End::kGoodbye;
+  bool const was_alive = construct_->done.ready() && !construct_->error;
+  auto const error = death();
+  if (connection_) {
+    auto const reason = expected ? "the worker was shut down" : error.reason();
+    connection_->fail_pending(ErrorKind::kDisconnected, reason,
+                              expected ? std::nullopt : error.exit());
+  }
+  if (!construct_sent_) {
+    construct_sent_ = true;
+    construct_->settle_with(error);
+  }
+  if (was_alive && !expected) {
+    if (on_failure_) {
+      session_.callbacks.post([on_failure = std::move(on_failure_), error] {
+        try {
+          on_failure(error);
+        } catch (...) {
+          auto const text = describe_current_exception();
+          log(LogLevel::kError, "on_failure threw " + text.type + ": " + text.what);
+        }
+      });
+    } else {
+      log(LogLevel::kWarning, error.what());
+    }
+  }
+  ended_.set(session_.engine);
+  session_.remove(serial_);
+}
+
+Error RemoteWorker::death() const {
+  return Error(ErrorKind::kDisconnected, describe_end(), where(),
+               dying_ ? dying_->exception_type : std::string(), exit_);
+}
+
+/// The cause first: what the worker said, then how its process ended, then what the connection saw.
+std::string RemoteWorker::describe_end() const {
+  std::string text = dying_ ? dying_->text : std::string();
+  auto const add = [&text](std::string const& more) {
+    if (more.empty()) return;
+    if (!text.empty()) text += "; ";
+    text += more;
+  };
+  if (!killed_by_us_ && exit_ && !exit_->to_string().empty()) {
+    add(exit_->to_string());
+    if (!connection_) add("before it had connected");
+  } else {
+    add(end_text_);
+    if (killed_by_us_) add("it was killed");
+  }
+  if (text.empty()) text = "the worker is gone";
+  return text;
+}
+
+}  // namespace cohort

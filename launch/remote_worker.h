@@ -1,0 +1,105 @@
+// The master's side of one worker: its process, its connection, and how it ends.
+// Its state changes under the I/O lock; what is public may be called from any thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "core/connection.h"
+#include "core/future.h"
+#include "launch/child_process.h"
+#include "launch/handshake_source.h"
+#include "launch/local_launcher.h"
+#include "launch/output_forwarder.h"
+#include "launch/session.h"
+
+namespace cohort {
+
+/// What the worker's object is built from.
+struct ConstructRequest {
+  WorkerTypeId type{};
+  std::uint32_t index = 0;
+  std::uint32_t count = 1;
+  std::shared_ptr<Message const> init;  ///< encoded once for all workers of a spawn call
+};
+
+class RemoteWorker : public ConnectionHandler, public std::enable_shared_from_this<RemoteWorker> {
+ public:
+  RemoteWorker(Session& session, std::uint32_t serial, ConstructRequest request,
+               std::function<void(Error const&)> on_failure);
+  ~RemoteWorker() override;
+
+  /// Watches the process that was started for it. Once.
+  void adopt(LocalProcess process);
+  /// There is no process, for this reason. Instead of adopt().
+  void fail_to_start(std::string reason);
+  /// Takes a socket over whose peer proved to be this worker. False where it has one already.
+  bool take_connection(HandshakeSource::Outcome& outcome);
+  /// A peer that proved to be this worker was refused. False where that says nothing about it.
+  bool refuse_connection(std::string const& reason);
+
+  /// Settled when the worker's object was constructed, or cannot be any more.
+  [[nodiscard]] Future<void>& constructed() noexcept { return constructed_; }
+  /// Good once constructed() is.
+  [[nodiscard]] std::shared_ptr<Connection> const& connection() const noexcept {
+    return connection_;
+  }
+  [[nodiscard]] WorkerId const& id() const noexcept { return id_; }
+  [[nodiscard]] Provenance where() const;
+
+  /// Asks the worker to end, and kills it after shutdown_timeout. Returns at once; idempotent.
+  void shut_down();
+  /// SIGKILL. Its end is reported like any other, unless shut_down() came before.
+  void kill();
+  /// Waits until the process is gone and everybody was told. Returns whether that is so.
+  [[nodiscard]] bool wait_until_ended(Deadline deadline);
+  [[nodiscard]] bool ended() const noexcept { return ended_.ready(); }
+
+ private:
+  std::unique_ptr<Batch> on_calls(std::unique_ptr<Batch> batch) override;
+  void on_cancel(CallId) override {}
+  void on_shutdown() override {}
+  void on_dying(RemoteFailure failure) override;
+  void on_end(End end, std::string text) override;
+
+  void on_handshake(HandshakeSource::Outcome outcome);
+  void on_exit(ExitReport report);
+  void refuse(std::string reason);
+  void send_construct();
+  void kill_after(std::chrono::milliseconds delay);
+  void finalize();
+  [[nodiscard]] Error death() const;
+  [[nodiscard]] std::string describe_end() const;
+
+  Session& session_;
+  std::uint32_t const serial_;
+  WorkerId const id_;
+  ConstructRequest request_;
+  std::string const constructor_name_;
+  std::function<void(Error const&)> on_failure_;
+
+  std::shared_ptr<ChildProcess> process_;
+  std::shared_ptr<HandshakeSource> handshake_;
+  std::shared_ptr<OutputForwarder> stdout_;
+  std::shared_ptr<OutputForwarder> stderr_;
+  std::shared_ptr<Connection> connection_;
+  pid_t pid_ = 0;
+
+  CallState* construct_;  // ours until it is given to the connection
+  bool construct_sent_ = false;
+  Future<void> constructed_;
+
+  bool shutdown_requested_ = false;
+  bool killed_by_us_ = false;
+  std::optional<End> end_;  // of the connection
+  std::string end_text_;
+  std::optional<ExitReport> exit_;
+  std::optional<RemoteFailure> dying_;
+  TimerId kill_timer_{};
+  bool finalized_ = false;
+  Event ended_;
+};
+
+}  // namespace cohort

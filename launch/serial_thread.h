@@ -1,0 +1,36 @@
+// A thread that runs what it is given, one after the other. Starts with the first task.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+namespace cohort {
+
+class SerialThread {
+ public:
+  SerialThread() = default;
+  SerialThread(SerialThread const&) = delete;
+  SerialThread& operator=(SerialThread const&) = delete;
+  /// Runs what was posted, then ends.
+  ~SerialThread();
+
+  /// Any thread. A task must not throw.
+  void post(std::function<void()> task);
+  /// Posts, and returns when the task ran. Not from the thread itself. Throws what it throws.
+  void run(std::function<void()> task);
+  [[nodiscard]] bool is_current() const noexcept;
+
+ private:
+  void loop();
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::function<void()>> tasks_;
+  bool stop_ = false;
+  std::thread thread_;
+};
+
+}  // namespace cohort

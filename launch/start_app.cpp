@@ -1,0 +1,87 @@
+#include "launch/start_app.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <string>
+#include <sys/resource.h>
+#include <vector>
+
+#include "core/error.h"
+#include "launch/command_line.h"
+
+namespace cohort {
+namespace {
+
+/// Each local worker takes four descriptors of its master, and the usual soft limit is 1024.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
+void add_cluster_options(CLI::App& app, ClusterOptions& options) {
+  app.add_option_function<std::string>(
+         "--workers",
+         [&options](std::string const& text) {
+           try {
+             options.workers = parse_workers(text);
+           } catch (std::invalid_argument const& error) {
+             throw CLI::ValidationError(error.what());
+           }
+         },
+         "where workers run: local (one per core), local:N")
+      ->type_name("WHERE");
+  app.add_option_function<std::string>(
+         "--transport",
+         [&options](std::string const& text) {
+           try {
+             options.transport = parse_transport(text);
+           } catch (std::invalid_argument const& error) {
+             throw CLI::ValidationError(error.what());
+           }
+         },
+         "how local workers talk to their master: unix (default) or tcp")
+      ->type_name("KIND");
+}
+
+int run_app(AppTypes types, int argc, char** argv, Master const& master) {
+  if (is_worker_process()) return run_worker(types);
+  ClusterOptions options;
+  CLI::App app("Options of cohort; the program's own follow theirs.");
+  app.allow_extras();
+  add_cluster_options(app, options);
+  std::vector<std::string> rest;
+  try {
+    options.settings = Settings::from_environment(options.settings);
+    app.parse(argc, argv);
+    rest = app.remaining();
+  } catch (CLI::ParseError const& error) {
+    return error.get_exit_code() == 0 ? app.exit(error) : (app.exit(error), 2);
+  } catch (std::invalid_argument const& error) {
+    std::fprintf(stderr, "%s: %s\n", argv[0], error.what());
+    return 2;
+  }
+  std::vector<char*> arguments{argv[0]};
+  for (auto& argument : rest) arguments.push_back(argument.data());
+  arguments.push_back(nullptr);
+  return run_master(types, options, [&](Cluster& cluster) {
+    return master(cluster, static_cast<int>(arguments.size()) - 1, arguments.data());
+  });
+}
+
+int run_master(AppTypes types, ClusterOptions const& options,
+               std::function<int(Cluster&)> const& master) {
+  raise_descriptor_limit();
+  try {
+    Cluster cluster(types, options);
+    return master(cluster);
+  } catch (std::exception const& error) {
+    std::fprintf(stderr, "error: %s\n", error.what());
+    return 1;
+  }
+}
+
+}  // namespace cohort

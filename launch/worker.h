@@ -1,0 +1,118 @@
+// The typed handle on one worker, and spawn.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "core/call.h"
+#include "core/function.h"
+#include "core/future.h"
+#include "launch/cluster.h"
+#include "launch/remote_worker.h"
+
+namespace cohort {
+
+/// Owns one running worker: when the handle goes, the worker is asked to end. Any thread may call.
+template <class W>
+class [[nodiscard]] Worker {
+ public:
+  explicit Worker(std::shared_ptr<RemoteWorker> remote) : remote_(std::move(remote)) {}
+  Worker(Worker&&) noexcept = default;
+  Worker& operator=(Worker&& other) noexcept {
+    std::swap(remote_, other.remote_);
+    return *this;
+  }
+  ~Worker() {
+    if (remote_) remote_->shut_down();
+  }
+
+  /// Starts a call of a listed function: `worker.call(fn<&Summer::sum>, xs)`. The future throws
+  /// Error where the function threw, the worker died, or the message is too large.
+  /// Big vectors and strings are not copied: where one is passed as an lvalue, call() returns when
+  /// its bytes were handed to the kernel; pass std::move(x) to return at once.
+  template <auto Member, class... Args>
+  Future<ResultOf<Member>> call(Fn<Member>, Args&&... args) const {
+    if constexpr (CheckedArguments<Member, Args...>::ok &&
+                  CheckedFunction<W, Member>::index != detail::kNotListed) {
+      return detail::start_call<Member>(remote_->connection(), CheckedFunction<W, Member>::id,
+                                        std::forward<Args>(args)...);
+    } else {
+      return Future<ResultOf<Member>>();
+    }
+  }
+
+  [[nodiscard]] WorkerId const& id() const noexcept { return remote_->id(); }
+  [[nodiscard]] std::string const& host() const noexcept {
+    return remote_->connection()->peer().host;
+  }
+  [[nodiscard]] int pid() const noexcept { return remote_->connection()->peer().pid; }
+  /// False once the worker's end was reported; a call then fails at once.
+  [[nodiscard]] bool alive() const noexcept { return !remote_->ended(); }
+
+  /// Asks it to end: it finishes the call that it runs, destroys its object, and goes; it is killed
+  /// after shutdown_timeout. Returns at once. Calls that wait fail as kDisconnected.
+  void shut_down() const { remote_->shut_down(); }
+  /// SIGKILL. Unless shut_down() came before, on_failure hears of it.
+  void kill() const { remote_->kill(); }
+  /// Waits until its process is gone. Returns whether it is.
+  bool wait_until_ended(Clock::duration at_most) const {
+    return remote_->wait_until_ended(Deadline::after(at_most));
+  }
+
+ private:
+  std::shared_ptr<RemoteWorker> remote_;
+};
+
+namespace detail {
+
+template <class W>
+WorkerTypeId worker_type_id(AppTypes types) {
+  for (std::uint32_t i = 0; i < types.size(); ++i) {
+    if (types[i].construct == &construct_worker<W>) return WorkerTypeId{i};
+  }
+  throw std::logic_error("cohort: worker type " + std::string(type_text<W>()) +
+                         " is not in the program's start_app<...>: add it there");
+}
+
+}  // namespace detail
+
+/// Starts workers, each a process of this executable that holds one W, and returns when all of them
+/// have constructed it. `init` is converted to W::Init and given to each constructor.
+/// All or none: throws the first Error (kFailed: a constructor threw; kRefused: it could not start,
+/// or is another program; kDisconnected: it died; kTimedOut: spawn_timeout), and nothing is left.
+template <class W, class... Init>
+[[nodiscard]] std::vector<Worker<W>> spawn(Cluster& cluster, SpawnOptions const& options,
+                                           Init&&... init) {
+  using Wanted = typename detail::InitOf<W>::type;
+  auto message = std::make_shared<Message>();
+  std::vector<Worker<W>> workers;
+  auto const start = [&] {
+    auto const type = detail::worker_type_id<W>(cluster.types());
+    for (auto& remote : cluster.spawn_workers(type, options, message)) {
+      workers.emplace_back(std::move(remote));
+    }
+  };
+  if constexpr (std::is_same_v<Wanted, detail::NoInit>) {
+    static_assert(sizeof...(Init) == 0, "this worker type has no `Init`: spawn takes none");
+    start();
+  } else {
+    static_assert(sizeof...(Init) == 1 && (std::is_convertible_v<Init, Wanted> && ...),
+                  "spawn takes one argument that converts to this worker type's `Init`");
+    Wanted const& value = (std::forward<Init>(init), ...);  // alive until all have constructed
+    encode(*message, value);
+    start();
+  }
+  return workers;
+}
+
+/// One worker; `options.count` is ignored.
+template <class W, class... Init>
+[[nodiscard]] Worker<W> spawn_one(Cluster& cluster, SpawnOptions options, Init&&... init) {
+  options.count = 1;
+  return std::move(spawn<W>(cluster, options, std::forward<Init>(init)...).front());
+}
+
+}  // namespace cohort

@@ -1,0 +1,16 @@
+// A worker's life: who am I, join the master, serve calls until told to end or the master is gone.
+#pragma once
+
+#include <optional>
+
+#include "launch/app_types.h"
+
+namespace cohort {
+
+/// True in a process that a master started as a worker.
+[[nodiscard]] bool is_worker_process() noexcept;
+
+/// Serves until the end, and returns the exit code of the process. Only in a worker process, once.
+[[nodiscard]] int run_worker(AppTypes types);
+
+}  // namespace cohort

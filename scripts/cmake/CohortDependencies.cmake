@@ -1,0 +1,37 @@
+# What cohort builds on, found on the system; nothing is fetched.
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+
+# Boost.Serialization: cohort's archive is header-only, but the interface it serves has a small library.
+if(COHORT_STATIC_RUNTIME)
+  set(Boost_USE_STATIC_LIBS ON)
+endif()
+find_package(Boost 1.74 REQUIRED COMPONENTS serialization)
+
+pkg_check_modules(SODIUM REQUIRED libsodium)
+add_library(cohort_sodium INTERFACE)
+if(COHORT_STATIC_RUNTIME)
+  find_library(COHORT_SODIUM_STATIC libsodium.a REQUIRED)
+  target_link_libraries(cohort_sodium INTERFACE ${COHORT_SODIUM_STATIC})
+else()
+  target_link_libraries(cohort_sodium INTERFACE ${SODIUM_LINK_LIBRARIES})
+endif()
+target_include_directories(cohort_sodium SYSTEM INTERFACE ${SODIUM_INCLUDE_DIRS})
+
+find_package(fmt 9 REQUIRED)
+find_package(spdlog 1.10 REQUIRED)
+# Header-only, both: a worker's start loads no library for a log that it rarely writes.
+add_library(cohort_spdlog INTERFACE)
+target_include_directories(cohort_spdlog SYSTEM INTERFACE
+  $<TARGET_PROPERTY:spdlog::spdlog_header_only,INTERFACE_INCLUDE_DIRECTORIES>)
+target_compile_definitions(cohort_spdlog INTERFACE SPDLOG_HEADER_ONLY SPDLOG_FMT_EXTERNAL)
+target_link_libraries(cohort_spdlog INTERFACE fmt::fmt-header-only)
+find_package(CLI11 2.1 REQUIRED)
+find_package(nlohmann_json 3.11 REQUIRED)
+find_package(HDF5 1.10 REQUIRED COMPONENTS C HL)
+if(COHORT_BUILD_TESTS)
+  find_package(GTest 1.12 REQUIRED)
+endif()
+if(COHORT_BUILD_BENCH)
+  find_package(benchmark 1.7 REQUIRED)
+endif()

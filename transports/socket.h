@@ -1,0 +1,60 @@
+// The socket calls that cohort needs, each checked by name. Addresses are numeric or host names.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "core/clock.h"
+
+namespace cohort {
+
+/// Owns a descriptor.
+class UniqueFd {
+ public:
+  UniqueFd() = default;
+  explicit UniqueFd(int descriptor) noexcept : descriptor_(descriptor) {}
+  UniqueFd(UniqueFd&& other) noexcept : descriptor_(other.release()) {}
+  UniqueFd& operator=(UniqueFd&& other) noexcept {
+    reset(other.release());
+    return *this;
+  }
+  ~UniqueFd() { reset(); }
+
+  [[nodiscard]] int get() const noexcept { return descriptor_; }
+  [[nodiscard]] explicit operator bool() const noexcept { return descriptor_ >= 0; }
+  [[nodiscard]] int release() noexcept { return std::exchange(descriptor_, -1); }
+  void reset(int descriptor = -1) noexcept;
+
+ private:
+  int descriptor_ = -1;
+};
+
+/// Two connected Unix stream sockets, close-on-exec.
+[[nodiscard]] std::pair<UniqueFd, UniqueFd> make_socket_pair();
+
+struct Endpoint {
+  std::string host;  ///< an IPv4 or IPv6 address
+  std::uint16_t port = 0;
+};
+
+/// A listening TCP socket on that address, close-on-exec and non-blocking; port 0 lets the system
+/// choose. The second value is the address that it really has.
+[[nodiscard]] std::pair<UniqueFd, Endpoint> listen_tcp(Endpoint const& at, int backlog);
+/// The next waiting connection, or nothing. Close-on-exec.
+[[nodiscard]] std::optional<UniqueFd> accept_tcp(int listener);
+/// Throws std::system_error that names the step, also when the deadline passes (ETIMEDOUT).
+[[nodiscard]] UniqueFd connect_tcp(Endpoint const& to, Deadline deadline);
+
+void set_nonblocking(int descriptor, bool nonblocking);
+/// No delay for small messages; big enough buffers; on loopback a congestion control that does not
+/// pace. Best effort: a socket works without.
+void tune_stream_socket(int socket) noexcept;
+
+/// Blocking send and receive of exactly `size` bytes on a socket of either mode. False at the end
+/// of the stream. Throws std::system_error on failure and when the deadline passes.
+bool send_exactly(int socket, void const* data, std::size_t size, Deadline deadline);
+bool receive_exactly(int socket, void* data, std::size_t size, Deadline deadline);
+
+}  // namespace cohort
