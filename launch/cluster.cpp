@@ -122,15 +122,17 @@ AppTypes Cluster::types() const noexcept { return session_->types; }
 Engine& Cluster::engine() noexcept { return session_->engine; }
 
 std::vector<std::shared_ptr<RemoteWorker>> Cluster::spawn_workers(
-    WorkerTypeId type, SpawnOptions const& options, std::shared_ptr<Message const> init) {
+    WorkerTypeId type, SpawnOptions const& options, std::shared_ptr<Message const> init,
+    Places places) {
   auto const deadline = Deadline::after(options.spawn_timeout);
-  auto const count = options.count != 0 ? options.count : workers();
+  auto const count = options.count != 0 ? options.count : this->workers();
+  auto const group_size = places.group_size != 0 ? places.group_size : count;
   std::vector<std::shared_ptr<RemoteWorker>> workers;
   std::vector<std::uint32_t> serials;
   for (std::uint32_t index = 0; index < count; ++index) {
     serials.push_back(session_->next_serial());
     workers.push_back(std::make_shared<RemoteWorker>(
-        *session_, serials.back(), ConstructRequest{type, index, count, init},
+        *session_, serials.back(), ConstructRequest{type, places.first + index, group_size, init},
         options.on_failure));
     session_->add(serials.back(), workers.back());
   }

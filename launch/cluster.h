@@ -33,10 +33,16 @@ class Cluster {
   [[nodiscard]] AppTypes types() const noexcept;
   [[nodiscard]] Engine& engine() noexcept;
 
+  /// Which of a group's places the spawned workers take (WorkerContext::index and count).
+  struct Places {
+    std::uint32_t first = 0;
+    std::uint32_t group_size = 0;  ///< 0: as many as are spawned
+  };
   /// The untyped half of cohort::spawn. All or none: where one worker fails, the others are ended
   /// and the first error is thrown.
   [[nodiscard]] std::vector<std::shared_ptr<RemoteWorker>> spawn_workers(
-      WorkerTypeId type, SpawnOptions const& options, std::shared_ptr<Message const> init);
+      WorkerTypeId type, SpawnOptions const& options, std::shared_ptr<Message const> init,
+      Places places);
 
  private:
   class Listener;

@@ -77,6 +77,35 @@ WorkerTypeId worker_type_id(AppTypes types) {
                          " is not in the program's start_app<...>: add it there");
 }
 
+/// Converts `init` to W::Init and encodes it; the message borrows from `holder`.
+template <class W, class... Init>
+std::shared_ptr<Message const> encode_init(std::shared_ptr<void const>& holder, Init&&... init) {
+  using Wanted = typename InitOf<W>::type;
+  auto message = std::make_shared<Message>();
+  if constexpr (std::is_same_v<Wanted, NoInit>) {
+    static_assert(sizeof...(Init) == 0, "this worker type has no `Init`: spawn takes none");
+  } else {
+    static_assert(sizeof...(Init) == 1 && (std::is_convertible_v<Init, Wanted> && ...),
+                  "spawn takes one argument that converts to this worker type's `Init`");
+    auto value = std::make_shared<Wanted const>(std::forward<Init>(init)...);
+    encode(*message, *value);
+    holder = std::move(value);
+  }
+  return message;
+}
+
+template <class W>
+std::vector<Worker<W>> spawn_encoded(Cluster& cluster, SpawnOptions const& options,
+                                     std::shared_ptr<Message const> init,
+                                     Cluster::Places places = {}) {
+  std::vector<Worker<W>> workers;
+  auto const type = worker_type_id<W>(cluster.types());
+  for (auto& remote : cluster.spawn_workers(type, options, std::move(init), places)) {
+    workers.emplace_back(std::move(remote));
+  }
+  return workers;
+}
+
 }  // namespace detail
 
 /// Starts workers, each a process of this executable that holds one W, and returns when all of them
@@ -86,26 +115,9 @@ WorkerTypeId worker_type_id(AppTypes types) {
 template <class W, class... Init>
 [[nodiscard]] std::vector<Worker<W>> spawn(Cluster& cluster, SpawnOptions const& options,
                                            Init&&... init) {
-  using Wanted = typename detail::InitOf<W>::type;
-  auto message = std::make_shared<Message>();
-  std::vector<Worker<W>> workers;
-  auto const start = [&] {
-    auto const type = detail::worker_type_id<W>(cluster.types());
-    for (auto& remote : cluster.spawn_workers(type, options, message)) {
-      workers.emplace_back(std::move(remote));
-    }
-  };
-  if constexpr (std::is_same_v<Wanted, detail::NoInit>) {
-    static_assert(sizeof...(Init) == 0, "this worker type has no `Init`: spawn takes none");
-    start();
-  } else {
-    static_assert(sizeof...(Init) == 1 && (std::is_convertible_v<Init, Wanted> && ...),
-                  "spawn takes one argument that converts to this worker type's `Init`");
-    Wanted const& value = (std::forward<Init>(init), ...);  // alive until all have constructed
-    encode(*message, value);
-    start();
-  }
-  return workers;
+  std::shared_ptr<void const> alive;  // until all have constructed
+  auto message = detail::encode_init<W>(alive, std::forward<Init>(init)...);
+  return detail::spawn_encoded<W>(cluster, options, std::move(message));
 }
 
 /// One worker; `options.count` is ignored.

@@ -1,0 +1,49 @@
+// A lazy input range from a function that gives the next element, or nothing at the end.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <iterator>
+#include <optional>
+#include <ranges>
+#include <utility>
+
+namespace cohort {
+
+/// `Generated<int>([n = 0]() mutable -> std::optional<int> { ... })`. Single pass. The function is
+/// called once before the first element is read, and once for each step.
+template <class T>
+class Generated : public std::ranges::view_base {
+ public:
+  explicit Generated(std::function<std::optional<T>()> next) : next_(std::move(next)) {}
+  Generated(Generated&&) = default;
+  Generated& operator=(Generated&&) = default;
+
+  class Iterator {
+   public:
+    using value_type = T;
+    using difference_type = std::ptrdiff_t;
+    explicit Iterator(Generated& range) : range_(&range) {}
+    T const& operator*() const { return *range_->current_; }
+    Iterator& operator++() {
+      range_->current_ = range_->next_();
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    bool operator==(std::default_sentinel_t) const { return !range_->current_; }
+
+   private:
+    Generated* range_;
+  };
+  [[nodiscard]] Iterator begin() {
+    current_ = next_();
+    return Iterator(*this);
+  }
+  [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
+
+ private:
+  std::function<std::optional<T>()> next_;
+  std::optional<T> current_;
+};
+
+}  // namespace cohort

@@ -1,0 +1,289 @@
+// Map and reduce over a group of workers. Inputs are any range, consumed lazily, with a bounded
+// number of tasks in flight; nothing is started before its turn and nothing is lost with a worker.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <optional>
+#include <ranges>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "core/function.h"
+#include "jobs/reduction.h"
+#include "jobs/task_runner.h"
+#include "jobs/worker_group.h"
+
+namespace cohort {
+
+/// A result and the place of its input, from 0.
+template <class T>
+struct Indexed {
+  std::size_t index;
+  T value;
+};
+
+/// A lazy input range: `for (auto& x : range)`. What is in flight is cancelled when it goes.
+template <class Producer>
+class ResultRange {
+ public:
+  using Value = typename Producer::Value;
+
+  explicit ResultRange(std::unique_ptr<Producer> producer) : producer_(std::move(producer)) {}
+
+  class Iterator {
+   public:
+    using value_type = Value;
+    using difference_type = std::ptrdiff_t;
+    Iterator() = default;
+    explicit Iterator(Producer& producer) : producer_(&producer) { ++*this; }
+    Value& operator*() const { return *current_; }
+    Value* operator->() const { return &*current_; }
+    Iterator& operator++() {
+      current_ = producer_->next();
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    bool operator==(std::default_sentinel_t) const noexcept { return !current_; }
+
+   private:
+    Producer* producer_ = nullptr;
+    mutable std::optional<Value> current_;
+  };
+  /// Once.
+  [[nodiscard]] Iterator begin() { return Iterator(*producer_); }
+  [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
+
+ private:
+  std::unique_ptr<Producer> producer_;
+};
+
+namespace detail {
+
+template <auto Member, class Input>
+constexpr bool is_single_argument() {
+  if constexpr (std::tuple_size_v<ArgumentsOf<Member>> == 1) {
+    return std::is_convertible_v<Input const&, std::tuple_element_t<0, ArgumentsOf<Member>>>;
+  } else {
+    return false;
+  }
+}
+
+/// Calls Member with an input; a tuple is spread over several parameters.
+template <auto Member, class W, class Input>
+auto start_task(Worker<W> const& worker, Input const& input) {
+  if constexpr (is_single_argument<Member, Input>()) {
+    return worker.call(fn<Member>, input);
+  } else {
+    return std::apply([&](auto const&... each) { return worker.call(fn<Member>, each...); }, input);
+  }
+}
+
+/// Feeds a range into a runner as there is room. The base of all of a pool's operations.
+template <class W, auto Member, std::ranges::view Inputs>
+class Feeder {
+ public:
+  using Result = ResultOf<Member>;
+
+  Feeder(WorkerGroup<W>& group, Inputs inputs)
+      : inputs_(std::move(inputs)),
+        next_input_(std::ranges::begin(inputs_)),
+        runner_(group, group.in_flight()) {}
+
+  /// Submits inputs while there is room and `may_start(index)` says yes.
+  template <class MayStart>
+  void feed(MayStart const& may_start) {
+    while (runner_.has_room() && !exhausted() && may_start(next_index_)) {
+      using Input = std::ranges::range_value_t<Inputs>;
+      auto input = std::make_shared<Input const>(*next_input_);
+      ++next_input_;
+      runner_.submit(next_index_++, [input = std::move(input)](Worker<W> const& worker) {
+        return start_task<Member>(worker, *input);
+      });
+    }
+  }
+  [[nodiscard]] bool exhausted() { return next_input_ == std::ranges::end(inputs_); }
+  /// Inputs taken so far; all of them once exhausted.
+  [[nodiscard]] std::size_t taken() const noexcept { return next_index_; }
+  [[nodiscard]] TaskRunner<W, Result>& runner() noexcept { return runner_; }
+
+ private:
+  Inputs inputs_;
+  std::ranges::iterator_t<Inputs> next_input_;
+  std::size_t next_index_ = 0;
+  TaskRunner<W, Result> runner_;
+};
+
+inline constexpr auto always = [](std::size_t) { return true; };
+
+template <class W, auto Member, std::ranges::view Inputs>
+class OutcomeProducer {
+ public:
+  using Value = Outcome<ResultOf<Member>>;
+  OutcomeProducer(WorkerGroup<W>& group, Inputs inputs) : feeder_(group, std::move(inputs)) {}
+  std::optional<Value> next() {
+    feeder_.feed(always);
+    return feeder_.runner().next();
+  }
+
+ private:
+  Feeder<W, Member, Inputs> feeder_;
+};
+
+template <class W, auto Member, std::ranges::view Inputs>
+class UnorderedProducer {
+ public:
+  using Value = Indexed<ResultOf<Member>>;
+  UnorderedProducer(WorkerGroup<W>& group, Inputs inputs) : outcomes_(group, std::move(inputs)) {}
+  std::optional<Value> next() {
+    auto outcome = outcomes_.next();
+    if (!outcome) return std::nullopt;
+    return Value{outcome->index(), std::move(outcome->get())};
+  }
+
+ private:
+  OutcomeProducer<W, Member, Inputs> outcomes_;
+};
+
+template <class W, auto Member, std::ranges::view Inputs>
+class OrderedProducer {
+ public:
+  using Value = ResultOf<Member>;
+  OrderedProducer(WorkerGroup<W>& group, Inputs inputs)
+      : feeder_(group, std::move(inputs)),
+        window_(std::max<std::size_t>(kWindowPerTask * feeder_.runner().capacity(), 1)) {}
+
+  std::optional<Value> next() {
+    for (;;) {
+      if (auto const found = early_.find(next_); found != early_.end()) {
+        auto outcome = std::move(found->second);
+        early_.erase(found);
+        ++next_;
+        return std::move(outcome.get());
+      }
+      // Results that wait for a slow one before them are bounded by not starting ever more.
+      feeder_.feed([this](std::size_t index) { return index < next_ + window_; });
+      auto outcome = feeder_.runner().next();
+      if (!outcome) return std::nullopt;
+      early_.emplace(outcome->index(), std::move(*outcome));
+    }
+  }
+
+ private:
+  static constexpr std::size_t kWindowPerTask = 4;
+
+  Feeder<W, Member, Inputs> feeder_;
+  std::size_t const window_;
+  std::size_t next_ = 0;
+  std::map<std::size_t, Outcome<Value>> early_;
+};
+
+}  // namespace detail
+
+/// Workers of one type, kept busy. Every function that is named must be listed by W. Used by one
+/// thread at a time; several operations may be under way at once.
+///
+/// A task whose worker is lost runs again on another worker, and the worker is replaced; a task that
+/// loses `losses_to_give_up` workers ends with that error. What the function itself throws is not
+/// tried again. Errors are thrown where the result would have come (see map_outcomes for more).
+template <class W>
+class Pool {
+ public:
+  template <class... Init>
+  explicit Pool(Cluster& cluster, PoolOptions options = {}, Init&&... init)
+      : group_(cluster, std::move(options), std::forward<Init>(init)...) {}
+
+  [[nodiscard]] std::size_t size() const noexcept { return group_.size(); }
+
+  /// The results in the order of the inputs. Each input is one argument of the function, or a tuple
+  /// of its arguments.
+  template <auto Member, std::ranges::input_range Inputs>
+  [[nodiscard]] auto map(Fn<Member>, Inputs&& inputs) {
+    return produce<detail::OrderedProducer, Member>(std::forward<Inputs>(inputs));
+  }
+
+  /// The results as they come: a range of Indexed.
+  template <auto Member, std::ranges::input_range Inputs>
+  [[nodiscard]] auto map_unordered(Fn<Member>, Inputs&& inputs) {
+    return produce<detail::UnorderedProducer, Member>(std::forward<Inputs>(inputs));
+  }
+
+  /// As map_unordered, but an error is an element like any other: a range of Outcome.
+  template <auto Member, std::ranges::input_range Inputs>
+  [[nodiscard]] auto map_outcomes(Fn<Member>, Inputs&& inputs) {
+    return produce<detail::OutcomeProducer, Member>(std::forward<Inputs>(inputs));
+  }
+
+  /// The first result found, by a function that gives std::optional, or nothing. The rest is
+  /// cancelled at the first hit: a function that takes a std::stop_token is stopped.
+  template <auto Member, std::ranges::input_range Inputs>
+  [[nodiscard]] auto find_map(Fn<Member>, Inputs&& inputs)
+      -> std::optional<Indexed<typename ResultOf<Member>::value_type>> {
+    for (auto& found : map_unordered(fn<Member>, std::forward<Inputs>(inputs))) {
+      if (found.value) return {{found.index, std::move(*found.value)}};
+    }
+    return std::nullopt;
+  }
+
+  /// Maps, and combines neighbours on the workers; Combine must be associative. The tree depends on
+  /// the number of inputs alone, so the result is the same, to the bit, on any number of workers.
+  /// Nothing for no inputs.
+  template <auto Member, auto Combine, std::ranges::input_range Inputs>
+  [[nodiscard]] std::optional<ResultOf<Member>> map_reduce(Fn<Member>, Fn<Combine>,
+                                                           Inputs&& inputs) {
+    return reduce<Member, Combine, OrderedReduction<ResultOf<Member>>>(
+        std::forward<Inputs>(inputs));
+  }
+
+  /// Maps, and combines in any order as results come; Combine must be associative and commutative.
+  template <auto Member, auto Combine, std::ranges::input_range Inputs>
+  [[nodiscard]] std::optional<ResultOf<Member>> map_reduce_commutative(Fn<Member>, Fn<Combine>,
+                                                                       Inputs&& inputs) {
+    return reduce<Member, Combine, CommutativeReduction<ResultOf<Member>>>(
+        std::forward<Inputs>(inputs));
+  }
+
+ private:
+  template <template <class, auto, class> class Producer, auto Member, class Inputs>
+  auto produce(Inputs&& inputs) {
+    using View = std::views::all_t<Inputs>;
+    using Chosen = Producer<W, Member, View>;
+    return ResultRange<Chosen>(
+        std::make_unique<Chosen>(group_, std::views::all(std::forward<Inputs>(inputs))));
+  }
+
+  template <auto Member, auto Combine, class Reduction, class Inputs>
+  std::optional<ResultOf<Member>> reduce(Inputs&& inputs) {
+    using T = ResultOf<Member>;
+    static_assert(std::is_same_v<ArgumentsOf<Combine>, std::tuple<T, T>> &&
+                      std::is_same_v<ResultOf<Combine>, T>,
+                  "Combine must take two results of the mapped function and give one");
+    using View = std::views::all_t<Inputs>;
+    detail::Feeder<W, Member, View> feeder(group_, std::views::all(std::forward<Inputs>(inputs)));
+    auto& runner = feeder.runner();
+    Reduction reduction;
+    for (;;) {
+      while (auto pair = reduction.take_pair()) {
+        auto operands = std::make_shared<std::pair<T, T> const>(std::move(pair->left),
+                                                                std::move(pair->right));
+        runner.submit(pair->tag, [operands](Worker<W> const& worker) {
+          return worker.call(fn<Combine>, operands->first, operands->second);
+        });
+      }
+      feeder.feed(detail::always);
+      if (feeder.exhausted()) reduction.set_inputs(feeder.taken());
+      if (reduction.has_pair()) continue;
+      auto outcome = runner.next();
+      if (!outcome) return reduction.take_result();
+      reduction.add(outcome->index(), std::move(outcome->get()));
+    }
+  }
+
+  WorkerGroup<W> group_;
+};
+
+}  // namespace cohort

@@ -1,0 +1,127 @@
+// cohort-stats: the command line.
+#include <CLI/CLI.hpp>
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <ctime>
+#include <iostream>
+#include <pwd.h>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+#include "jobs/stats/report.h"
+#include "jobs/stats/stats_job.h"
+#include "launch/command_line.h"
+#include "launch/worker_main.h"
+
+namespace {
+
+using namespace cohort;
+
+constexpr auto kTypes = app_types<stats::StatsWorker>;
+constexpr std::uint32_t kBinsAtMost = 1'000'000;
+
+constexpr char kDescription[] =
+    "Statistics of every numeric dataset of HDF5 and netCDF-4 files: count, non-finite count, min,\n"
+    "max, mean, population standard deviation and a histogram, by map-reduce over worker processes.";
+constexpr char kFooter[] =
+    "All figures are over the finite values; count is their number. The values are taken as they\n"
+    "are stored: scale_factor, add_offset and _FillValue are not applied. Enums and booleans count\n"
+    "as the integers that they are stored as. Sums are exact, so the figures are the same, to the\n"
+    "bit, on any number of workers.\n"
+    "\n"
+    "Exit status: 0 all done; 1 some inputs failed (each is named, the rest was done);\n"
+    "2 nothing could be done, or a wrong command line.";
+
+struct Arguments {
+  ClusterOptions cluster;
+  std::vector<std::string> inputs;
+  std::string output;
+  std::uint32_t bins = 50;
+  bool json = false;
+};
+
+std::string now_iso8601() {
+  std::time_t const now = std::time(nullptr);
+  std::tm utc{};
+  ::gmtime_r(&now, &utc);
+  std::array<char, 32> text{};
+  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text.data();
+}
+
+stats::Provenance provenance(int argc, char** argv, Arguments const& arguments) {
+  stats::Provenance from;
+  for (int i = 0; i < argc; ++i) {
+    if (i > 0) from.command_line += ' ';
+    from.command_line += argv[i];
+  }
+  std::array<char, 256> host{};
+  ::gethostname(host.data(), host.size() - 1);
+  from.host = host.data();
+  passwd const* const user = ::getpwuid(::getuid());
+  from.user = user != nullptr ? user->pw_name : std::to_string(::getuid());
+  from.version = COHORT_VERSION;
+  from.start_time = now_iso8601();
+  from.inputs = arguments.inputs;
+  return from;
+}
+
+int master(Cluster& cluster, Arguments const& arguments, stats::Provenance const& from) {
+  auto const report = stats::run_stats(cluster, arguments.inputs, arguments.bins);
+  // The file first: where it cannot be written, the figures are at least on the terminal.
+  int failed = 0;
+  if (!arguments.output.empty()) {
+    try {
+      stats::write_hdf5(arguments.output, report.results, report.errors, from);
+    } catch (std::exception const& error) {
+      std::fprintf(stderr, "cohort-stats: %s\n", error.what());
+      failed = 2;
+    }
+  }
+  if (arguments.json) {
+    std::cout << stats::to_json(report.results, report.errors);
+  } else {
+    stats::print_table(std::cout, report.results, report.errors);
+  }
+  std::cout.flush();
+  if (!std::cout) {
+    std::fprintf(stderr, "cohort-stats: cannot write to stdout\n");
+    failed = 2;
+  }
+  return std::max(failed, stats::exit_code(report.results, report.errors));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (is_worker_process()) return run_worker(kTypes);
+  Arguments arguments;
+  CLI::App app(kDescription, "cohort-stats");
+  app.footer(kFooter);
+  add_cluster_options(app, arguments.cluster);
+  app.add_option("--output", arguments.output, "also write the results to this HDF5 file");
+  app.add_option("--bins", arguments.bins, "bins of each histogram (default 50)")
+      ->check(CLI::Range(std::uint32_t{1}, kBinsAtMost));
+  app.add_flag("--json", arguments.json, "print JSON instead of the table");
+  app.add_option("inputs", arguments.inputs,
+                 "a file, for all its datasets, or FILE:/dataset for one")
+      ->required()
+      ->type_name("FILE[:/dataset]");
+  app.set_version_flag("--version", "cohort-stats " COHORT_VERSION);
+  try {
+    arguments.cluster.settings = Settings::from_environment();
+    app.parse(argc, argv);
+  } catch (CLI::ParseError const& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  } catch (std::invalid_argument const& error) {
+    std::fprintf(stderr, "cohort-stats: %s\n", error.what());
+    return 2;
+  }
+  auto const from = provenance(argc, argv, arguments);
+  int const code = run_master(kTypes, arguments.cluster, [&](Cluster& cluster) {
+    return master(cluster, arguments, from);
+  });
+  return code;
+}

@@ -1,0 +1,126 @@
+#include "jobs/stats/stats_job.h"
+
+#include <algorithm>
+#include <optional>
+#include <stdexcept>
+#include <tuple>
+#include <utility>
+
+#include "jobs/generated.h"
+#include "jobs/pool.h"
+
+namespace cohort::stats {
+namespace {
+
+/// One dataset on its way through both passes.
+struct Dataset {
+  explicit Dataset(Source its_source) : source(std::move(its_source)), plan(source) {}
+
+  Source source;
+  BlockPlan plan;
+  Extent extent;
+  std::optional<SpreadInput> spread_input;  // from the first pass; absent without finite values
+  Spread spread;
+  std::optional<std::string> error;
+};
+
+/// The blocks of the datasets one after the other, with each block's dataset. Leaves out what is
+/// left of a dataset that failed, and datasets that `wanted` does not want.
+template <class Wanted>
+class BlockStream {
+ public:
+  BlockStream(std::vector<Dataset>& datasets, Wanted wanted)
+      : datasets_(datasets), wanted_(std::move(wanted)) {}
+
+  /// The dataset's place and the block's; nothing at the end.
+  std::optional<std::pair<std::size_t, std::uint64_t>> next() {
+    for (; dataset_ < datasets_.size(); ++dataset_, block_ = 0) {
+      auto const& dataset = datasets_[dataset_];
+      if (!dataset.error && wanted_(dataset) && block_ < dataset.plan.size()) {
+        return std::pair{dataset_, block_++};
+      }
+    }
+    return std::nullopt;
+  }
+
+ private:
+  std::vector<Dataset>& datasets_;
+  Wanted wanted_;
+  std::size_t dataset_ = 0;
+  std::uint64_t block_ = 0;
+};
+
+/// One pass: runs Member on all blocks of the stream and hands each result to its dataset.
+template <auto Member, class Stream, class MakeArguments, class Take>
+void run_pass(Pool<StatsWorker>& pool, std::vector<Dataset>& datasets, Stream stream,
+              MakeArguments const& make_arguments, Take const& take) {
+  using Arguments = ArgumentsOf<Member>;
+  std::vector<std::size_t> dataset_of;  // by task
+  auto const next = [&]() -> std::optional<Arguments> {
+    auto const place = stream.next();
+    if (!place) return std::nullopt;
+    dataset_of.push_back(place->first);
+    auto& dataset = datasets[place->first];
+    return make_arguments(dataset, dataset.plan[place->second]);
+  };
+  for (auto& outcome : pool.map_outcomes(fn<Member>, Generated<Arguments>(next))) {
+    auto& dataset = datasets[dataset_of[outcome.index()]];
+    if (dataset.error) continue;
+    if (outcome.ok()) {
+      take(dataset, outcome.get());
+      continue;
+    }
+    auto const& error = outcome.error();
+    // What the scan says names file and dataset itself; a lost worker is told in full.
+    dataset.error = error.kind() == ErrorKind::kFailed ? error.reason() : error.what();
+  }
+}
+
+}  // namespace
+
+Report run_stats(Cluster& cluster, std::vector<std::string> const& arguments, std::uint32_t bins) {
+  auto discovery = discover(arguments);
+  Report report{.results = {}, .errors = std::move(discovery.errors)};
+  std::vector<Dataset> datasets;
+  std::uint64_t blocks = 0;
+  for (auto& source : discovery.sources) {
+    datasets.emplace_back(std::move(source));
+    blocks += datasets.back().plan.size();
+  }
+  if (blocks > 0) {
+    auto const workers = static_cast<std::uint32_t>(
+        std::min<std::uint64_t>(blocks, cluster.workers()));
+    Pool<StatsWorker> pool(cluster, {.spawn = {.count = workers}});
+    run_pass<&StatsWorker::extent>(
+        pool, datasets, BlockStream(datasets, [](Dataset const&) { return true; }),
+        [](Dataset const&, Block block) { return std::tuple(std::move(block)); },
+        [](Dataset& dataset, Extent const& part) { merge(dataset.extent, part); });
+    for (auto& dataset : datasets) {
+      if (!dataset.error && dataset.extent.count > 0) {
+        dataset.spread_input = make_spread_input(dataset.extent, bins);
+      }
+    }
+    run_pass<&StatsWorker::spread>(
+        pool, datasets,
+        BlockStream(datasets, [](Dataset const& each) { return each.spread_input.has_value(); }),
+        [](Dataset const& dataset, Block block) {
+          return std::tuple(std::move(block), *dataset.spread_input);
+        },
+        [](Dataset& dataset, Spread const& part) { merge(dataset.spread, part); });
+  }
+  for (auto& dataset : datasets) {
+    auto const& source = dataset.source;
+    try {
+      if (dataset.error) throw std::runtime_error(*dataset.error);
+      report.results.push_back(
+          dataset.spread_input
+              ? finish(source, dataset.extent, *dataset.spread_input, dataset.spread)
+              : finish_empty(source, dataset.extent, bins));
+    } catch (std::exception const& error) {
+      report.errors.push_back({source.file, source.dataset, error.what()});
+    }
+  }
+  return report;
+}
+
+}  // namespace cohort::stats

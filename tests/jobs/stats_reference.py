@@ -1,0 +1,499 @@
+#!/usr/bin/python3
+"""Checks a cohort-stats program against numpy and exact fractions, on files made to be nasty.
+
+usage: stats_reference.py PROGRAM [PROGRAM-OPTION ...] WORK-FOLDER
+
+Writes its files into WORK-FOLDER (created, kept), runs PROGRAM with --json on them, and compares
+every figure to 1e-9 relative and every histogram exactly. Needs h5py and numpy. Exits 0 or 1.
+"""
+
+import json
+import math
+import os
+import struct
+import subprocess
+import sys
+from fractions import Fraction
+
+import h5py
+import numpy as np
+
+TOLERANCE = 1e-9
+failures = []
+
+
+def expect(condition, text):
+    if not condition:
+        failures.append(text)
+        print("FAIL:", text)
+
+
+def root(value):
+    """The square root of a non-negative Fraction, to some 30 digits, as a Fraction."""
+    if value == 0:
+        return Fraction(0)
+    shift = max(0, 240 - value.numerator.bit_length() + value.denominator.bit_length())
+    shift += shift % 2
+    return Fraction(math.isqrt((value.numerator << shift) // value.denominator), 1 << (shift // 2))
+
+
+def exact_moments(values):
+    """Mean and population standard deviation, exactly, from the distinct values."""
+    distinct, times = np.unique(values, return_counts=True)
+    convert = int if values.dtype.kind in "iu" else float
+    terms = [(Fraction(convert(v)), int(n)) for v, n in zip(distinct, times)]
+    n = len(values)
+    mean = sum(v * k for v, k in terms) / n
+    return mean, root(sum(k * (v - mean) ** 2 for v, k in terms) / n)
+
+
+def wide_moments(values):
+    """An exact mean, and the deviations from it in long double, for large data."""
+    if values.dtype.kind in "iu":
+        mean = Fraction(sum(values.tolist()), len(values))
+    else:
+        mean = Fraction(math.fsum(values.tolist())) / len(values)
+    deviations = values.astype(np.longdouble) - np.longdouble(float(mean))
+    std = np.sqrt((deviations * deviations).mean())
+    return mean, Fraction(*std.as_integer_ratio())
+
+
+def close(got, want):
+    if got is None:
+        return False
+    error = abs(Fraction(got) - want)
+    # Below the smallest normal double no program can do better than one unit.
+    return error <= TOLERANCE * abs(want) or error <= Fraction(1, 2 ** 1074)
+
+
+def check_figures(label, got, raw, bins):
+    """Compares one entry of the JSON with the array that h5py read."""
+    raw = np.asarray(raw).ravel()
+    if raw.dtype.kind == "b":
+        raw = raw.astype(np.uint8)
+    if raw.dtype.kind == "f":
+        values = raw.astype(np.float64)
+        values = values[np.isfinite(values)]
+    else:
+        values = raw.astype(np.uint64 if raw.dtype.kind == "u" else np.int64)
+    expect(got["count"] == len(values), f"{label}: count {got['count']} != {len(values)}")
+    expect(got["nonfinite"] == len(raw) - len(values), f"{label}: nonfinite {got['nonfinite']}")
+    edges, counts = got["histogram"]["edges"], got["histogram"]["counts"]
+    expect(len(counts) == bins and len(edges) == bins + 1, f"{label}: {len(counts)} bins")
+    expect(sum(counts) == len(values), f"{label}: histogram sums to {sum(counts)}")
+    if len(values) == 0:
+        for name in ("min", "max", "mean", "std"):
+            expect(got[name] is None, f"{label}: {name} {got[name]} should be null")
+        return
+    for name, want in (("min", values.min()), ("max", values.max())):
+        expect(got[name] == want.item(), f"{label}: {name} {got[name]} != {want}")
+        expect(isinstance(got[name], int) == (values.dtype.kind != "f"), f"{label}: type of {name}")
+    mean, std = (exact_moments if len(values) <= 30000 else wide_moments)(values)
+    expect(close(got["mean"], mean), f"{label}: mean {got['mean']} != {float(mean)}")
+    expect(close(got["std"], std), f"{label}: std {got['std']} != {float(std)}")
+    check_histogram(label, edges, counts, values, bins)
+
+
+def check_histogram(label, edges, counts, values, bins):
+    """Against numpy.histogram, where that can do it: the range must be a double, and have bins."""
+    with np.errstate(all="ignore"):
+        width = float(values.max()) - float(values.min())
+    if not np.isfinite(width):
+        return
+    doubles = values.astype(np.float64)
+    low, high = float(values.min()), float(values.max())
+    if (low == high and values.min() != values.max()) or (low == high and low - 0.5 == low + 0.5):
+        return  # no width as doubles
+    if 0 < width < sys.float_info.min * bins:
+        return  # numpy's own arithmetic underflows
+    want_counts, want_edges = np.histogram(doubles, bins)
+    if not (np.diff(want_edges) > 0).all():
+        return  # bins narrower than a double: numpy moves a value by one bin at most
+    expect(edges == want_edges.tolist(), f"{label}: histogram edges differ from numpy's")
+    expect(counts == want_counts.tolist(), f"{label}: histogram counts differ from numpy's")
+
+
+def run(program, arguments, environment=None):
+    done = subprocess.run(program + arguments, capture_output=True, env=environment, timeout=600)
+    return done.returncode, done.stdout, done.stderr.decode(errors="replace")
+
+
+def run_json(program, arguments, **more):
+    code, out, err = run(program, ["--json"] + arguments, **more)
+
+    def refuse(name):
+        raise ValueError(f"not JSON: {name}")
+
+    try:
+        return code, json.loads(out.decode(), parse_constant=refuse)
+    except ValueError as error:
+        expect(False, f"{arguments}: no JSON ({error}); exit code {code}; stderr: {err[-500:]}")
+        return code, {"datasets": [], "errors": []}
+
+
+def good_arrays():
+    rng = np.random.default_rng(7)
+    big = 2 ** 62
+    top = np.finfo("f8").max
+    tiny = 5e-324
+    return {
+        "normal": rng.normal(size=20000),
+        "normal32": rng.normal(size=20001).astype("f4"),
+        "half": rng.normal(size=501).astype("f2"),
+        "longdouble": rng.normal(size=301).astype(np.longdouble),
+        "big_endian": rng.normal(size=1000).astype(">f8"),
+        "big_endian32": rng.normal(size=1000).astype(">f4"),
+        "big_endian_int": rng.integers(-1000, 1000, 999).astype(">i2"),
+        "scalar": np.float64(3.25),
+        "scalar_int": np.int32(-7),
+        "one": np.array([42.0]),
+        "bool": rng.integers(0, 2, 100).astype(bool),
+        "cancel": np.tile([1e16, 1.0, -1e16], 5000),
+        "cancel_hard": np.array([1e308, 1.0, -1e308, 1e-300, 3.0]),
+        "cancel_32": np.tile(np.array([1e30, 1.0, -1e30], "f4"), 3333),
+        "offset": 1e9 + rng.normal(size=20000) * 1e-3,
+        "offset_far": 1e15 + rng.integers(0, 3, 9999).astype("f8"),
+        "huge": np.full(1000, 1e308),
+        "huge_both": np.tile([1e308, -1e308], 500),
+        "max_both": np.array([top, -top, top]),
+        "max_mixed": np.array([top, -top, 1.0, 2.0, 3.0, top]),
+        "denormal": np.array([tiny, 2 * tiny, 3 * tiny, 7 * tiny]),
+        "denormals": rng.integers(0, 2 ** 40, 3000).astype("u8").view("f8"),
+        "mixed_scale": 10.0 ** rng.uniform(-300, 300, 5000),
+        "equal": np.full(12345, 0.1),
+        "equal_int": np.full(777, -3, "i8"),
+        "equal_huge": np.full(100, 1e300),
+        "almost_equal": np.append(np.full(9999, 0.1), np.nextafter(0.1, 1)),
+        "negative_zero": np.array([-0.0, 0.0, -0.0]),
+        "nan_some": np.where(rng.random(5000) < 0.3, np.nan, rng.normal(size=5000)),
+        "inf_some": np.where(rng.random(5000) < 0.1, np.inf, rng.normal(size=5000)).astype("f4"),
+        "inf_minus": np.array([-np.inf, 1.0, 2.0, np.inf, np.nan]),
+        "nan_only": np.full(50, np.nan),
+        "empty": np.zeros((0,)),
+        "empty_3d": np.zeros((3, 0, 4), "i4"),
+        "int_62": np.tile(np.array([big, big + 1, big + 2], "i8"), 3000),
+        "int_extremes": np.array([-2 ** 63, 2 ** 63 - 1, 0, 5], "i8"),
+        "int_extremes_2": np.array([-2 ** 63, 2 ** 63 - 1], "i8"),
+        "int_min": np.array([-2 ** 63, -2 ** 63, -2 ** 63 + 1], "i8"),
+        "uint_top": np.array([2 ** 64 - 1, 2 ** 64 - 2, 2 ** 64 - 3], "u8"),
+        "uint_extremes": np.array([0, 2 ** 64 - 1, 2 ** 63], "u8"),
+        "uint_62": np.tile(np.array([big, big + 1, big + 2], "u8"), 500),
+        "int_one_off": np.append(np.full(20000, big, "i8"), big + 1),
+        "i1": rng.integers(-128, 128, 5000).astype("i1"),
+        "u1": rng.integers(0, 256, 5000).astype("u1"),
+        "i2": rng.integers(-2 ** 15, 2 ** 15, 5000).astype("i2"),
+        "u2": rng.integers(0, 2 ** 16, 5000).astype("u2"),
+        "i4": rng.integers(-2 ** 31, 2 ** 31, 5000).astype("i4"),
+        "u4": rng.integers(0, 2 ** 32, 5000).astype("u4"),
+        "on_edges": np.repeat(np.linspace(0, 1, 51), 7),
+        "on_edges_7": np.repeat(np.linspace(-0.3, 0.7, 51), 3),
+        "integers_as_doubles": rng.integers(0, 51, 8000).astype("f8"),
+    }
+
+
+def write_good(folder):
+    rng = np.random.default_rng(11)
+    path = os.path.join(folder, "good:with colon.h5")
+    with h5py.File(path, "w") as f:
+        for name, array in good_arrays().items():
+            f[name] = array
+        cube = rng.normal(size=(37, 53, 71))
+        f.create_dataset("group/cube", data=cube)
+        f.create_dataset("group/chunked", data=cube, chunks=(5, 53, 8), compression="gzip",
+                         shuffle=True, fletcher32=True)
+        f.create_dataset("group/unlimited", data=cube[:7], maxshape=(None, None, None),
+                         chunks=(16, 64, 128))
+        f.create_dataset("group/tiny_chunks", data=np.arange(999), chunks=(1,))
+        f.create_dataset("group/scaleoffset", data=np.arange(9999), chunks=(100,), scaleoffset=0)
+        f.create_dataset("never_written", shape=(1000,), dtype="f8", fillvalue=2.5)
+        f.create_dataset("never_written_chunked", shape=(1000, 3), chunks=(10, 3), dtype="i2")
+        f.create_dataset("compact", data=np.arange(10.0)).attrs["units"] = "m s-1"
+        f["null"] = h5py.Empty("f8")
+        f["hard/linked_again"] = f["normal"]
+        f["soft"] = h5py.SoftLink("/normal")
+        scale = f.create_dataset("axis", data=np.arange(37) * 0.5)
+        scale.make_scale("axis")
+        f["group/cube"].dims[0].attach_scale(scale)
+        bare = f.create_dataset("bare_axis", shape=(53,), dtype=">f4")
+        bare.make_scale("This is a netCDF dimension but not a netCDF variable.%10d" % 53)
+        color = h5py.enum_dtype({"RED": 0, "GREEN": 1, "BLUE": 42}, basetype="i2")
+        f.create_dataset("enum", data=np.array([0, 1, 42, 42], "i2"), dtype=color)
+    return path
+
+
+def write_big(folder):
+    """Datasets of several blocks, cut in every way that the plan knows."""
+    rng = np.random.default_rng(13)
+    path = os.path.join(folder, "big.h5")
+    with h5py.File(path, "w") as f:
+        line = rng.normal(50, 3, 3_000_000)
+        f["line"] = line
+        f["line32"] = line.astype("f4")
+        f["rows"] = line.reshape(3, 1_000_000)
+        f["planes"] = line.reshape(300, 100, 100)
+        f.create_dataset("chunks", data=line.reshape(3000, 1000), chunks=(64, 300), compression=1)
+        f.create_dataset("one_chunk", data=line, chunks=(3_000_000,), compression=1, shuffle=True)
+        f.create_dataset("large_chunks", data=line.reshape(30, 100000), chunks=(20, 80000))
+        f.create_dataset("bytes", data=(line % 100).astype("u1"), chunks=(2_500_000,), compression=1)
+        f["cancel"] = np.concatenate([line * 1e15, np.ones(1000), -line[::-1] * 1e15])
+    return path
+
+
+def arrays_of(path):
+    """Path to array of all that the program should report from a file, in its order."""
+    arrays = {}
+
+    def visit(name, item):
+        if not isinstance(item, h5py.Dataset):
+            return
+        label = item.attrs.get("NAME", b"")
+        if bytes(label).startswith(b"This is a netCDF dimension but not a netCDF variable."):
+            return
+        arrays["/" + name] = np.zeros(0) if item.shape is None else item[()]
+
+    with h5py.File(path, "r") as f:
+        f.visititems(visit)
+    return arrays
+
+
+def check_file(program, path, bins=50):
+    arrays = arrays_of(path)
+    code, got = run_json(program, ["--bins", str(bins), path])
+    expect(code == 0, f"{path}: exit code {code}")
+    expect(got["errors"] == [], f"{path}: errors {got['errors']}")
+    names = [entry["dataset"] for entry in got["datasets"]]
+    expect(len(set(names)) == len(names), f"{path}: datasets twice")
+    # A dataset with two hard links may go by either name.
+    differ = set(names) ^ set(arrays)
+    expect(differ <= {"/normal", "/hard/linked_again"}, f"{path}: datasets differ: {differ}")
+    by_name = {name: arrays.get(name, arrays.get("/normal")) for name in names}
+    for entry in got["datasets"]:
+        expect(entry["file"] == path, f"{path}: file is {entry['file']}")
+        check_figures(f"{path}:{entry['dataset']}", entry, by_name[entry["dataset"]], bins)
+
+
+def write_bad(folder):
+    """Path to the text that its one error must contain."""
+    def at(name):
+        return os.path.join(folder, name)
+
+    bad = {at("missing.h5"): "No such file", folder: "directory"}
+    with open(at("text.h5"), "w") as f:
+        f.write("This is not HDF5.\n")
+    bad[at("text.h5")] = "not an HDF5 file"
+    open(at("empty.h5"), "w").close()
+    bad[at("empty.h5")] = "empty"
+    with open(at("classic.nc"), "wb") as f:
+        f.write(b"CDF\x01" + bytes(100))
+    bad[at("classic.nc")] = "netCDF classic"
+    with h5py.File(at("whole.h5"), "w") as f:
+        f["x"] = np.arange(10000.0)
+    with open(at("whole.h5"), "rb") as whole, open(at("truncated.h5"), "wb") as f:
+        f.write(whole.read()[:30000])
+    bad[at("truncated.h5")] = "truncated"
+    with h5py.File(at("nothing.h5"), "w") as f:
+        f.create_group("g")
+    bad[at("nothing.h5")] = "no datasets"
+    return bad
+
+
+def write_mixed(folder):
+    """A file with good and bad datasets; dataset to the text of its error."""
+    path = os.path.join(folder, "mixed.h5")
+    with h5py.File(path, "w") as f:
+        f["a_good"] = np.arange(5.0)
+        f["compound"] = np.zeros(3, [("a", "i4"), ("b", "f8")])
+        f["complex"] = np.zeros(3, "c16")
+        f["vlen_string"] = "text"
+        f["string"] = np.array([b"ab", b"cd"])
+        f.create_dataset("vlen", (2,), h5py.vlen_dtype("i4"))
+        f.create_dataset("opaque", data=np.array([b"ab"], "V2"))
+        f.create_dataset("reference", (1,), h5py.ref_dtype)
+        array = h5py.h5t.array_create(h5py.h5t.NATIVE_INT32, (3,))
+        h5py.h5d.create(f.id, b"array", array, h5py.h5s.create_simple((2,)))
+        h5py.h5d.create(f.id, b"bitfield", h5py.h5t.STD_B8LE, h5py.h5s.create_simple((2,)))
+        corrupt = f.create_dataset("corrupt", data=np.arange(4000.0), chunks=(1000,),
+                                   compression="gzip")
+        f["external"] = h5py.ExternalLink("not_there.h5", "/x")
+        f["dangling"] = h5py.SoftLink("/nowhere")
+        f["z_good"] = np.arange(7)
+        corrupt.id.write_direct_chunk((2000,), b"this is no zlib stream")
+    return path, {
+        "/compound": "not numeric: compound",
+        "/complex": "not numeric: compound",
+        "/vlen_string": "not numeric: variable-length string",
+        "/string": "not numeric: string",
+        "/vlen": "not numeric: variable-length",
+        "/opaque": "not numeric: opaque",
+        "/reference": "not numeric: reference",
+        "/array": "not numeric: array",
+        "/bitfield": "not numeric: bitfield",
+        "/corrupt": "inflate",
+        "/external": "broken external link to not_there.h5:/x",
+        "/dangling": "dangling soft link to /nowhere",
+    }
+
+
+def write_unknown_filter(folder):
+    """A dataset whose filter number no library has: 305, written over gzip's in the file."""
+    path = os.path.join(folder, "filter.h5")
+    with h5py.File(path, "w") as f:
+        f.create_dataset("x", data=np.arange(1000.0), chunks=(100,), compression="gzip",
+                         compression_opts=3)
+        f["y"] = np.arange(3.0)
+    with open(path, "rb") as f:
+        content = f.read()
+    entry = struct.pack("<HHHH", 1, 8, 1, 1) + b"deflate\0"
+    expect(content.count(entry) == 1, "the test cannot find the filter in its own file")
+    content = content.replace(entry, struct.pack("<HHHH", 305, 8, 1, 1) + b"unknown\0")
+    with open(path, "wb") as f:
+        f.write(content)
+    return path
+
+
+def one_error(program, argument, text, code_wanted=2):
+    code, got = run_json(program, [argument])
+    expect(code == code_wanted, f"{argument}: exit code {code}")
+    expect(len(got["errors"]) == 1, f"{argument}: {len(got['errors'])} errors: {got['errors']}")
+    for error in got["errors"]:
+        expect(text in error["error"], f"{argument}: '{error['error']}' lacks '{text}'")
+        expect("\n" not in error["error"], f"{argument}: error of several lines")
+    return got
+
+
+def check_bad_files(program, folder):
+    bad = write_bad(folder)
+    for path, text in bad.items():
+        one_error(program, path, text)
+    good = os.path.join(folder, "whole.h5")
+    code, got = run_json(program, list(bad) + [good])
+    expect(code == 1, f"bad files and a good one: exit code {code}")
+    expect([e["file"] for e in got["errors"]] == list(bad), "bad files: errors in another order")
+    expect([d["file"] for d in got["datasets"]] == [good], "bad files: the good one is missing")
+    one_error(program, good + ":/missing", "no such dataset")
+    one_error(program, good + ":/missing/deeper", "there is no /missing")
+    one_error(program, os.path.join(folder, "nothing.h5") + ":/g", "a group, not a dataset")
+    code, got = run_json(program, [good + ":/x"])
+    expect(code == 0 and len(got["datasets"]) == 1, "one dataset by its name")
+
+
+def check_mixed(program, folder):
+    path, texts = write_mixed(folder)
+    code, got = run_json(program, [path])
+    expect(code == 1, f"{path}: exit code {code}")
+    names = [d["dataset"] for d in got["datasets"]]
+    expect(names == ["/a_good", "/z_good"], f"{path}: datasets {names}")
+    errors = {e["dataset"]: e["error"] for e in got["errors"]}
+    expect(set(errors) == set(texts), f"{path}: errors differ: {set(errors) ^ set(texts)}")
+    for dataset, text in texts.items():
+        expect(text in errors.get(dataset, ""), f"{path}:{dataset}: '{errors.get(dataset)}'")
+        one_error(program, path + ":" + dataset, text)
+    path = write_unknown_filter(folder)
+    one_error(program, path, "filter 305", code_wanted=1)
+
+
+def check_links(program, folder):
+    """A working external link to a dataset counts as one; to a group it is an error."""
+    path = os.path.join(folder, "links.h5")
+    with h5py.File(os.path.join(folder, "target.h5"), "w") as f:
+        f["g/x"] = np.arange(9.0)
+    with h5py.File(path, "w") as f:
+        f["to_dataset"] = h5py.ExternalLink("target.h5", "/g/x")
+        f["to_group"] = h5py.ExternalLink("target.h5", "/g")
+        layout = h5py.VirtualLayout((2, 9), "f8")
+        layout[0] = h5py.VirtualSource("target.h5", "g/x", (9,))
+        f.create_virtual_dataset("virtual", layout, fillvalue=-1)
+    code, got = run_json(program, [path])
+    expect(code == 1, f"{path}: exit code {code}")
+    expect([e["dataset"] for e in got["errors"]] == ["/to_group"], f"{path}: {got['errors']}")
+    arrays = {"/to_dataset": np.arange(9.0),
+              "/virtual": np.append(np.arange(9.0), np.full(9, -1.0))}
+    expect([d["dataset"] for d in got["datasets"]] == list(arrays), f"{path}: other datasets")
+    for entry in got["datasets"]:
+        check_figures(f"{path}:{entry['dataset']}", entry, arrays[entry["dataset"]], 50)
+
+
+def check_permission(program, folder):
+    path = os.path.join(folder, "secret.h5")
+    with h5py.File(path, "w") as f:
+        f["x"] = np.arange(3.0)
+    os.chmod(path, 0)
+    if os.geteuid() != 0:
+        one_error(program, path, "Permission denied")
+        return
+    dropped = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] + program
+    try:
+        code, _, err = run(dropped, ["--help"])
+    except OSError as error:
+        code, err = 1, str(error)
+    if code != 0:
+        print("skipped: permission test: cannot run the program as another user:", err.strip())
+        return
+    one_error(dropped, path, "Permission denied")
+
+
+def check_reports(program, folder, good):
+    """The table and the HDF5 output, as far as other tools see them."""
+    path, _ = write_mixed(folder)
+    output = os.path.join(folder, "report.h5")
+    code, out, _ = run(program, ["--output", output, good, path])
+    expect(code == 1, f"report: exit code {code}")
+    table = out.decode()
+    for text in (str(2 ** 62 + 2), str(-2 ** 63), str(2 ** 64 - 1)):
+        expect(text in table, f"table: no {text}")
+    expect(f"{path}:/compound" in table or "/compound" in table, "table: no error line")
+    _, got = run_json(program, [good, path])
+    with h5py.File(output, "r") as f:
+        for key in ("title", "history", "cohort_version", "host", "user", "start_time", "inputs",
+                    "hdf5_version"):
+            expect(key in f.attrs, f"report: no attribute {key}")
+        expect([n.decode() for n in f["path"][:]] == [d["dataset"] for d in got["datasets"]],
+               "report: paths")
+        for key in ("count", "nonfinite", "min", "max", "mean", "std"):
+            want = [np.nan if d[key] is None else float(d[key]) for d in got["datasets"]]
+            expect(np.array_equal(f[key][:].astype("f8"), want, equal_nan=True), f"report: {key}")
+        expect(f["histogram_counts"][:].tolist() ==
+               [d["histogram"]["counts"] for d in got["datasets"]], "report: counts")
+        expect(f["histogram_edges"][:].tolist() ==
+               [d["histogram"]["edges"] for d in got["datasets"]], "report: edges")
+        expect(len(f["error_text"]) == len(got["errors"]), "report: errors")
+        expect(f["histogram_counts"].dims[1][0].name == "/bin", "report: dimension scales")
+    code, _, err = run(program, ["--output", os.path.join(folder, "no", "where.h5"), good])
+    expect(code != 0 and "No such file" in err, f"report into a missing folder: {code} {err}")
+    expect(run(program, ["--output", "/dev/full/x.h5", good])[0] != 0, "report: impossible path")
+    left = [name for name in os.listdir(folder) if ".tmp." in name]
+    expect(left == [], f"temporary files left behind: {left}")
+
+
+def main():
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    program, folder = sys.argv[1:-1], os.path.abspath(sys.argv[-1])
+    program[0] = os.path.abspath(program[0])
+    os.makedirs(folder, exist_ok=True)
+    good = write_good(folder)
+    big = write_big(folder)
+    check_file(program, good)
+    check_file(program, good, bins=7)
+    check_file(program, good, bins=1)
+    check_file(program, big)
+    check_file(program, big, bins=5000)
+    for path in sorted(p for p in os.listdir("/usr/share/gmt-gshhg") if p.endswith(".nc")) \
+            if os.path.isdir("/usr/share/gmt-gshhg") else []:
+        check_file(program, os.path.join("/usr/share/gmt-gshhg", path))
+    code, got = run_json(program, [good + ":/int_62"])
+    std = got["datasets"][0]["std"] if got["datasets"] else None
+    expect(close(std, root(Fraction(2, 3))), f"2^62 + {{0, 1, 2}}: std {std}")
+    check_bad_files(program, folder)
+    check_mixed(program, folder)
+    check_links(program, folder)
+    check_permission(program, folder)
+    check_reports(program, folder, good)
+    code, _, _ = run(program, ["--no-such-option"])
+    expect(code == 2, f"bad command line: exit code {code}")
+    print(f"{len(failures)} failures" if failures else "all figures agree")
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()

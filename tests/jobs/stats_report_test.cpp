@@ -1,0 +1,118 @@
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "jobs/stats/report.h"
+#include "jobs/stats/source.h"
+#include "jobs/stats/summary.h"
+
+namespace cohort::stats {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A folder that goes with the test.
+class StatsReport : public testing::Test {
+ protected:
+  StatsReport() {
+    std::string name = (fs::temp_directory_path() / "stats-report-XXXXXX").string();
+    folder_ = mkdtemp(name.data());
+  }
+  ~StatsReport() override { fs::remove_all(folder_); }
+
+  [[nodiscard]] std::string at(std::string const& name) const { return (folder_ / name).string(); }
+
+  static Summary integers() {
+    Summary summary;
+    summary.file = "a.h5";
+    summary.dataset = "/n";
+    summary.units = "K";
+    summary.count = 3;
+    summary.min = Number(std::int64_t{-9223372036854775807});
+    summary.max = Number(std::int64_t{4611686018427387905});
+    summary.mean = 0.1;
+    summary.std_dev = 1e300;
+    summary.edges = {0, 1, 2};
+    summary.counts = {1, 2};
+    return summary;
+  }
+  static Summary nothing() {
+    Summary summary;
+    summary.file = "a.h5";
+    summary.dataset = "/empty \xff";
+    summary.units = "K";
+    summary.nonfinite = 4;
+    summary.edges = {0, 0.5, 1};
+    summary.counts = {0, 0};
+    return summary;
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(StatsReport, WritesValidJsonWithExactIntegersAndNulls) {
+  auto const json =
+      nlohmann::json::parse(to_json({integers(), nothing()}, {{"b.h5", "", "not an HDF5 file"}}));
+  auto const& first = json.at("datasets").at(0);
+  EXPECT_EQ(first.at("min").get<std::int64_t>(), -9223372036854775807);
+  EXPECT_EQ(first.at("max").get<std::int64_t>(), 4611686018427387905);
+  EXPECT_EQ(first.at("mean").get<double>(), 0.1);
+  EXPECT_EQ(first.at("histogram").at("counts"), (std::vector<int>{1, 2}));
+  auto const& second = json.at("datasets").at(1);
+  for (char const* key : {"min", "max", "mean", "std"}) EXPECT_TRUE(second.at(key).is_null());
+  EXPECT_EQ(json.at("errors").at(0).at("error"), "not an HDF5 file");
+  EXPECT_EQ(nlohmann::json::parse(to_json({}, {})).at("datasets"), nlohmann::json::array());
+}
+
+TEST_F(StatsReport, PrintsExactIntegersDashesAndErrors) {
+  std::ostringstream out;
+  print_table(out, {integers(), nothing()}, {{"b.h5", "/x", "line\nbreak"}});
+  EXPECT_NE(out.str().find("4611686018427387905"), std::string::npos);
+  EXPECT_NE(out.str().find("  -  "), std::string::npos);
+  EXPECT_NE(out.str().find("error: b.h5:/x: line?break\n"), std::string::npos);
+}
+
+TEST_F(StatsReport, WritesAnHdf5FileThatItCanSummarizeItself) {
+  Provenance provenance;
+  provenance.inputs.assign(3000, "a very long list of inputs");
+  write_hdf5(at("out.h5"), {integers(), nothing()}, {{"b.h5", "", "bad"}}, provenance);
+  Discovery const found = discover(at("out.h5") + ":/histogram_counts");
+  ASSERT_EQ(found.sources.size(), 1u);
+  EXPECT_EQ(found.sources[0].units, "1");
+  Summary const summary = summarize(found.sources[0], 5);
+  EXPECT_EQ(summary.count, 4u);
+  EXPECT_EQ(summary.max, Number(std::uint64_t{2}));
+  Discovery const means = discover(at("out.h5") + ":/mean");
+  ASSERT_EQ(means.sources.size(), 1u);
+  EXPECT_EQ(means.sources[0].units, "K");
+  EXPECT_EQ(summarize(means.sources[0], 5).nonfinite, 1u);
+}
+
+TEST_F(StatsReport, LeavesNothingBehindWhenItCannotWrite) {
+  EXPECT_THROW(write_hdf5(at("no/out.h5"), {}, {}, {}), std::runtime_error);
+  fs::create_directory(at("taken"));
+  EXPECT_THROW(write_hdf5(at("taken"), {}, {}, {}), std::runtime_error);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 1);
+}
+
+TEST_F(StatsReport, ExitCodeTellsAllFromSomeFromNothing) {
+  EXPECT_EQ(exit_code({integers()}, {}), 0);
+  EXPECT_EQ(exit_code({integers()}, {{"b", "", "bad"}}), 1);
+  EXPECT_EQ(exit_code({}, {{"b", "", "bad"}}), 2);
+}
+
+TEST_F(StatsReport, PrefersAFileWhoseNameHasAColon) {
+  std::ofstream(at("b:c"));
+  EXPECT_EQ(split_argument(at("b:c")).dataset, "");
+  EXPECT_EQ(split_argument(at("b:c:/x:/y")).file, at("b:c"));
+  EXPECT_EQ(split_argument(at("b:c:/x:/y")).dataset, "/x:/y");
+  EXPECT_EQ(split_argument(at("b:c:x")).dataset, "/x");
+  EXPECT_EQ(split_argument("missing.h5:/x").file, "missing.h5");
+  EXPECT_EQ(split_argument("missing.h5").file, "missing.h5");
+}
+
+}  // namespace
+}  // namespace cohort::stats
