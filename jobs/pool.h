@@ -187,9 +187,9 @@ class OrderedProducer {
 /// Workers of one type, kept busy. Every function that is named must be listed by W. Used by one
 /// thread at a time; several operations may be under way at once.
 ///
-/// A task whose worker is lost runs again on another worker, and the worker is replaced; a task that
-/// loses `losses_to_give_up` workers ends with that error. What the function itself throws is not
-/// tried again. Errors are thrown where the result would have come (see map_outcomes for more).
+/// A task whose worker is lost runs again on another worker, and the worker is replaced; a task
+/// that loses `losses_to_give_up` workers ends with that error. What the function itself throws is
+/// not tried again. Errors are thrown where the result would have come (see map_outcomes for more).
 template <class W>
 class Pool {
  public:
@@ -268,8 +268,8 @@ class Pool {
     Reduction reduction;
     for (;;) {
       while (auto pair = reduction.take_pair()) {
-        auto operands = std::make_shared<std::pair<T, T> const>(std::move(pair->left),
-                                                                std::move(pair->right));
+        auto operands =
+            std::make_shared<std::pair<T, T> const>(std::move(pair->left), std::move(pair->right));
         runner.submit(pair->tag, [operands](Worker<W> const& worker) {
           return worker.call(fn<Combine>, operands->first, operands->second);
         });

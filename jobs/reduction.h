@@ -19,9 +19,9 @@ struct ReductionPair {
   T right;
 };
 
-/// A binary tree over the inputs' places: node i of level k covers inputs i·2^k … (i+1)·2^k − 1, and
-/// combines nodes 2i and 2i+1 of the level below. Where the right one has no inputs, the left one
-/// moves up as it is. So the tree is a function of the number of inputs and of nothing else.
+/// A binary tree over the inputs' places: node i of level k covers inputs i·2^k … (i+1)·2^k − 1,
+/// and combines nodes 2i and 2i+1 of the level below. Where the right one has no inputs, the left
+/// one moves up as it is. So the tree is a function of the number of inputs and of nothing else.
 template <class T>
 class OrderedReduction {
  public:

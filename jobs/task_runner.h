@@ -2,6 +2,7 @@
 // is run again on another one. One thread drives a runner; it owns no thread of its own.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -48,7 +49,10 @@ class TaskRunner {
   using Start = std::function<Future<T>(Worker<W> const&)>;
 
   TaskRunner(WorkerGroup<W>& group, std::uint32_t in_flight_per_worker)
-      : group_(group), load_(group.size(), 0), in_flight_(in_flight_per_worker) {}
+      : group_(group),
+        load_(group.size(), 0),
+        first_lost_(group.size()),
+        in_flight_(in_flight_per_worker) {}
   TaskRunner(TaskRunner const&) = delete;
   TaskRunner& operator=(TaskRunner const&) = delete;
   /// Cancels what is in flight.
@@ -61,7 +65,7 @@ class TaskRunner {
   [[nodiscard]] std::size_t capacity() const noexcept { return load_.size() * in_flight_; }
 
   void submit(std::size_t index, Start start) {
-    waiting_.push_back({index, std::move(start), {}, 0, {}, 0});
+    waiting_.push_back({.index = index, .start = std::move(start)});
     start_waiting();
   }
 
@@ -89,11 +93,12 @@ class TaskRunner {
  private:
   struct Task {
     std::size_t index = 0;
-    Start start;
-    Future<T> future;
+    Start start{};
+    Future<T> future{};
     std::size_t worker = 0;
     typename WorkerGroup<W>::Generation generation{};
-    std::uint32_t losses = 0;  // workers that were lost while they had it
+    std::uint64_t order = 0;   // of the starts; a worker runs its tasks in this order
+    std::uint32_t losses = 0;  // workers that were lost while they ran it
   };
 
   void start_waiting() {
@@ -107,6 +112,7 @@ class TaskRunner {
       auto const [worker, generation] = group_.at(least);
       task.worker = least;
       task.generation = generation;
+      task.order = ++last_order_;
       task.future = task.start(*worker);
       ++load_[least];
       ++running_;
@@ -132,7 +138,9 @@ class TaskRunner {
     } catch (Error const& error) {
       if (error.kind() != ErrorKind::kDisconnected) return Outcome<T>(task.index, error);
       group_.replace(task.worker, task.generation);
-      if (++task.losses >= group_.losses_to_give_up()) return Outcome<T>(task.index, error);
+      if (was_running(task) && ++task.losses >= group_.losses_to_give_up()) {
+        return Outcome<T>(task.index, error);
+      }
     } catch (std::exception const& error) {
       // The reply did not decode: the task is to blame, not the worker.
       return Outcome<T>(task.index, Error(ErrorKind::kProtocol, error.what()));
@@ -142,9 +150,30 @@ class TaskRunner {
     return std::nullopt;
   }
 
+  /// Of the tasks that are lost with a worker only the one that it ran is to blame: the first.
+  bool was_running(Task const& lost) {
+    auto& first = first_lost_[lost.worker];
+    if (first.generation != lost.generation || first.order == 0) {
+      first = {lost.generation, lost.order};
+      for (auto const& other : running_tasks_) {
+        bool const shared_its_worker = other.future.valid() && other.worker == lost.worker &&
+                                       other.generation == lost.generation;
+        if (shared_its_worker) first.order = std::min(first.order, other.order);
+      }
+    }
+    return first.order == lost.order;
+  }
+
+  struct FirstLost {
+    typename WorkerGroup<W>::Generation generation{};
+    std::uint64_t order = 0;
+  };
+
   WorkerGroup<W>& group_;
-  std::vector<std::uint32_t> load_;  // tasks in flight on each worker
+  std::vector<std::uint32_t> load_;    // tasks in flight on each worker
+  std::vector<FirstLost> first_lost_;  // by worker, of the last one that was lost there
   std::uint32_t const in_flight_;
+  std::uint64_t last_order_ = 0;
   std::size_t running_ = 0;
   std::deque<Task> waiting_;
   std::vector<Task> running_tasks_;  // by slot; the futures' tags

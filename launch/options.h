@@ -25,7 +25,7 @@ struct ClusterOptions {
   /// process may run on.
   std::uint32_t workers = 0;
   Transport transport = Transport::kUnix;
-  Settings settings;
+  Settings settings{};
 };
 
 /// Reads "local", "local:N", or "N". Throws std::invalid_argument that says what is allowed.

@@ -1,14 +1,15 @@
 // cohort-stats: the command line.
-#include <CLI/CLI.hpp>
 #include <array>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
 #include <iostream>
-#include <pwd.h>
 #include <string>
-#include <unistd.h>
 #include <vector>
+
+#include <CLI/CLI.hpp>
+#include <pwd.h>
+#include <unistd.h>
 
 #include "jobs/stats/report.h"
 #include "jobs/stats/stats_job.h"
@@ -23,11 +24,14 @@ constexpr auto kTypes = app_types<stats::StatsWorker>;
 constexpr std::uint32_t kBinsAtMost = 1'000'000;
 
 constexpr char kDescription[] =
-    "Statistics of every numeric dataset of HDF5 and netCDF-4 files: count, non-finite count, min,\n"
-    "max, mean, population standard deviation and a histogram, by map-reduce over worker processes.";
+    "Statistics of every numeric dataset of HDF5 and netCDF-4 files: count, non-finite count, "
+    "min,\n"
+    "max, mean, population standard deviation and a histogram, by map-reduce over worker "
+    "processes.";
 constexpr char kFooter[] =
     "All figures are over the finite values; count is their number. The values are taken as they\n"
-    "are stored: scale_factor, add_offset and _FillValue are not applied. Enums and booleans count\n"
+    "are stored: scale_factor, add_offset and _FillValue are not applied. Enums and booleans "
+    "count\n"
     "as the integers that they are stored as. Sums are exact, so the figures are the same, to the\n"
     "bit, on any number of workers.\n"
     "\n"
@@ -120,8 +124,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   auto const from = provenance(argc, argv, arguments);
-  int const code = run_master(kTypes, arguments.cluster, [&](Cluster& cluster) {
-    return master(cluster, arguments, from);
-  });
+  int const code = run_master(kTypes, arguments.cluster,
+                              [&](Cluster& cluster) { return master(cluster, arguments, from); });
   return code;
 }

@@ -88,8 +88,8 @@ Report run_stats(Cluster& cluster, std::vector<std::string> const& arguments, st
     blocks += datasets.back().plan.size();
   }
   if (blocks > 0) {
-    auto const workers = static_cast<std::uint32_t>(
-        std::min<std::uint64_t>(blocks, cluster.workers()));
+    auto const workers =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(blocks, cluster.workers()));
     Pool<StatsWorker> pool(cluster, {.spawn = {.count = workers}});
     run_pass<&StatsWorker::extent>(
         pool, datasets, BlockStream(datasets, [](Dataset const&) { return true; }),
@@ -112,10 +112,9 @@ Report run_stats(Cluster& cluster, std::vector<std::string> const& arguments, st
     auto const& source = dataset.source;
     try {
       if (dataset.error) throw std::runtime_error(*dataset.error);
-      report.results.push_back(
-          dataset.spread_input
-              ? finish(source, dataset.extent, *dataset.spread_input, dataset.spread)
-              : finish_empty(source, dataset.extent, bins));
+      report.results.push_back(dataset.spread_input ? finish(source, dataset.extent,
+                                                             *dataset.spread_input, dataset.spread)
+                                                    : finish_empty(source, dataset.extent, bins));
     } catch (std::exception const& error) {
       report.errors.push_back({source.file, source.dataset, error.what()});
     }

@@ -1,17 +1,16 @@
-// The listing of the README: a worker with a function, and a master that calls four of them.
-#include <cohort/cohort.hpp>
+// A worker with a function, and a master that spawns four of them and calls it.
 #include <iostream>
 #include <numeric>
 #include <vector>
+
+#include <cohort/cohort.hpp>
 
 class Summer {
  public:
   using Init = double;  // shipped by spawn, handed to the constructor in the worker
   explicit Summer(double bias) : bias_(bias) {}
 
-  double sum(std::vector<double> const& xs) {
-    return std::accumulate(xs.begin(), xs.end(), bias_);
-  }
+  double sum(std::vector<double> const& xs) { return std::accumulate(xs.begin(), xs.end(), bias_); }
 
   using Functions = cohort::FunctionList<&Summer::sum>;  // function ids: places in this list
 

@@ -1,0 +1,300 @@
+// Pools over real worker processes. The test program is also the workers' executable.
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+#include <ranges>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <cohort/jobs.hpp>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "launch/command_line.h"
+
+namespace {
+
+using cohort::fn;
+
+/// How a task that kills its worker marks that it did so once: a file named by the test.
+struct TaskInit {
+  int bias = 0;
+  std::string folder{};
+  template <class Archive>
+  void serialize(Archive& archive, unsigned) {
+    archive& bias& folder;
+  }
+};
+
+class Tasks {
+ public:
+  using Init = TaskInit;
+  Tasks(TaskInit init, cohort::WorkerContext const& context)
+      : init_(std::move(init)), index_(context.index), count_(context.count) {}
+
+  int square(int x) const { return x * x; }
+  int add(int x, int y) const { return x + y + init_.bias; }
+  double inverse(int x) const { return 1.0 / (x + 1); }
+  double sum(double left, double right) const { return left + right; }
+  std::string word(int x) const { return std::to_string(x) + ' '; }
+  std::string join(std::string left, std::string const& right) const { return left + right; }
+  int odd_only(int x) const {
+    if (x % 2 == 0) throw std::invalid_argument("even: " + std::to_string(x));
+    return x;
+  }
+  std::optional<int> find(int x) const { return x == 5000 ? std::optional(2 * x) : std::nullopt; }
+  std::optional<int> find_or_compute_for_ever(int x, std::stop_token stop) const {
+    if (x == 3) return x;
+    while (!stop.stop_requested()) std::this_thread::yield();
+    return std::nullopt;
+  }
+  std::pair<unsigned, unsigned> place() const { return {index_, count_}; }
+  std::pair<unsigned, unsigned> place_of_task(int) const { return place(); }
+  int die_once(int x) const {
+    auto const mark = init_.folder + "/" + std::to_string(x);
+    if (x % 10 == 3 && !std::filesystem::exists(mark)) {
+      std::ofstream(mark).close();
+      std::raise(SIGKILL);
+    }
+    return x;
+  }
+  int poison(int x) const {
+    if (x == 7) std::raise(SIGKILL);
+    return x;
+  }
+  int slow_first(int x) const {
+    if (x == 0) std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    return x;
+  }
+
+  using Functions = cohort::FunctionList<&Tasks::square, &Tasks::add, &Tasks::inverse, &Tasks::sum,
+                                         &Tasks::word, &Tasks::join, &Tasks::odd_only, &Tasks::find,
+                                         &Tasks::find_or_compute_for_ever, &Tasks::place_of_task,
+                                         &Tasks::die_once, &Tasks::poison, &Tasks::slow_first>;
+
+ private:
+  TaskInit init_;
+  unsigned index_;
+  unsigned count_;
+};
+
+constexpr auto kTypes = cohort::app_types<Tasks>;
+
+class PoolTest : public testing::TestWithParam<cohort::Transport> {
+ protected:
+  cohort::Cluster cluster_{kTypes, {.transport = GetParam()}};
+
+  cohort::Pool<Tasks> pool(std::uint32_t workers, TaskInit init = {}) {
+    return cohort::Pool<Tasks>(
+        cluster_, {.spawn = {.count = workers, .on_failure = count_deaths()}}, std::move(init));
+  }
+  std::function<void(cohort::Error const&)> count_deaths() {
+    return [this](cohort::Error const&) { deaths_.fetch_add(1); };
+  }
+
+  std::atomic<int> deaths_{0};
+};
+
+INSTANTIATE_TEST_SUITE_P(Transports, PoolTest,
+                         testing::Values(cohort::Transport::kUnix, cohort::Transport::kTcp),
+                         [](auto const& tested) {
+                           return tested.param == cohort::Transport::kUnix ? "unix" : "tcp";
+                         });
+
+TEST_P(PoolTest, MapsInTheOrderOfTheInputs) {
+  auto workers = pool(3);
+  int expected = 0;
+  for (int square : workers.map(fn<&Tasks::square>, std::views::iota(0, 2000))) {
+    ASSERT_EQ(square, expected * expected);
+    ++expected;
+  }
+  EXPECT_EQ(expected, 2000);
+}
+
+TEST_P(PoolTest, MapsTuplesOntoSeveralParameters) {
+  auto workers = pool(2, {.bias = 100});
+  std::vector<std::tuple<int, int>> const inputs{{1, 2}, {3, 4}};
+  std::vector<int> sums;
+  for (int sum : workers.map(fn<&Tasks::add>, inputs)) sums.push_back(sum);
+  EXPECT_EQ(sums, (std::vector{103, 107}));
+}
+
+TEST_P(PoolTest, MapUnorderedGivesEachResultWithItsIndexOnce) {
+  auto workers = pool(3);
+  std::set<std::size_t> seen;
+  for (auto& result : workers.map_unordered(fn<&Tasks::square>, std::views::iota(10, 1010))) {
+    auto const input = static_cast<int>(result.index) + 10;
+    EXPECT_EQ(result.value, input * input);
+    EXPECT_TRUE(seen.insert(result.index).second);
+  }
+  EXPECT_EQ(seen.size(), 1000U);
+}
+
+TEST_P(PoolTest, TakesInputsLazilyWithABoundedNumberInFlight) {
+  auto workers = pool(2);
+  std::size_t taken = 0;
+  std::size_t given = 0;
+  cohort::Generated<int> inputs([&]() -> std::optional<int> { return static_cast<int>(taken++); });
+  for (int x : workers.map(fn<&Tasks::slow_first>, std::move(inputs))) {
+    EXPECT_EQ(x, static_cast<int>(given));
+    ++given;
+    ASSERT_LE(taken - given, 2U * 2U * 4U + 2U);
+    if (given == 500) break;  // the inputs have no end
+  }
+  EXPECT_EQ(given, 500U);
+}
+
+TEST_P(PoolTest, FindMapGivesTheHitAndStopsAtIt) {
+  auto workers = pool(3);
+  std::size_t taken = 0;
+  cohort::Generated<int> inputs([&]() -> std::optional<int> { return static_cast<int>(taken++); });
+  auto const found = workers.find_map(fn<&Tasks::find>, std::move(inputs));
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->index, 5000U);
+  EXPECT_EQ(found->value, 10000);
+  EXPECT_LT(taken, 5100U);
+}
+
+TEST_P(PoolTest, FindMapGivesNothingWhereNothingIsFound) {
+  auto workers = pool(2);
+  EXPECT_FALSE(workers.find_map(fn<&Tasks::find>, std::views::iota(0, 100)));
+}
+
+TEST_P(PoolTest, FindMapStopsTheOtherWorkersFunctions) {
+  auto workers = pool(3);
+  auto const found = workers.find_map(fn<&Tasks::find_or_compute_for_ever>, std::views::iota(2, 5));
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->value, 3);
+  // Only a worker that was stopped can answer again.
+  for (int square : workers.map(fn<&Tasks::square>, std::views::iota(0, 30))) EXPECT_GE(square, 0);
+}
+
+TEST_P(PoolTest, OrderedReduceIsTheSameToTheBitOnAnyNumberOfWorkers) {
+  auto const inputs = std::views::iota(0, 1237);
+  auto one = pool(1);
+  auto seven = pool(7);
+  auto const a = one.map_reduce(fn<&Tasks::inverse>, fn<&Tasks::sum>, inputs);
+  auto const b = seven.map_reduce(fn<&Tasks::inverse>, fn<&Tasks::sum>, inputs);
+  ASSERT_TRUE(a && b);
+  EXPECT_EQ(*a, *b);
+  EXPECT_NEAR(*a, 7.6985, 1e-3);
+}
+
+TEST_P(PoolTest, OrderedReduceNeedsOnlyAssociativity) {
+  auto workers = pool(3);
+  auto const text =
+      workers.map_reduce(fn<&Tasks::word>, fn<&Tasks::join>, std::views::iota(0, 200));
+  std::string expected;
+  for (int i = 0; i < 200; ++i) expected += std::to_string(i) + ' ';
+  EXPECT_EQ(text, expected);
+}
+
+TEST_P(PoolTest, CommutativeReduceUsesEveryInput) {
+  auto workers = pool(3);
+  auto const sum = workers.map_reduce_commutative(fn<&Tasks::inverse>, fn<&Tasks::sum>,
+                                                  std::views::iota(0, 500));
+  ASSERT_TRUE(sum);
+  EXPECT_NEAR(*sum, 6.7928, 1e-3);
+}
+
+TEST_P(PoolTest, NoInputsGiveNoResults) {
+  auto workers = pool(2);
+  std::vector<int> const none;
+  for ([[maybe_unused]] int x : workers.map(fn<&Tasks::square>, none)) FAIL();
+  EXPECT_FALSE(workers.map_reduce(fn<&Tasks::inverse>, fn<&Tasks::sum>, none));
+  EXPECT_FALSE(workers.map_reduce_commutative(fn<&Tasks::inverse>, fn<&Tasks::sum>, none));
+}
+
+TEST_P(PoolTest, AnExceptionIsThrownWhereTheResultWouldHaveCome) {
+  auto workers = pool(2);
+  try {
+    for (int x : workers.map(fn<&Tasks::odd_only>, std::vector{1, 3, 4, 5})) EXPECT_EQ(x % 2, 1);
+    FAIL();
+  } catch (cohort::Error const& error) {
+    EXPECT_EQ(error.kind(), cohort::ErrorKind::kFailed);
+    EXPECT_EQ(error.reason(), "even: 4");
+    EXPECT_EQ(error.exception_type(), "std::invalid_argument");
+  }
+  // The pool is as good as before.
+  for (int x : workers.map(fn<&Tasks::odd_only>, std::vector{7})) EXPECT_EQ(x, 7);
+}
+
+TEST_P(PoolTest, MapOutcomesGivesErrorsAsElements) {
+  auto workers = pool(2);
+  int good = 0;
+  int bad = 0;
+  for (auto& outcome : workers.map_outcomes(fn<&Tasks::odd_only>, std::views::iota(0, 100))) {
+    ASSERT_EQ(outcome.ok(), outcome.index() % 2 == 1);
+    outcome.ok() ? ++good : ++bad;
+    if (!outcome.ok()) {
+      EXPECT_EQ(outcome.error().kind(), cohort::ErrorKind::kFailed);
+    }
+  }
+  EXPECT_EQ(good, 50);
+  EXPECT_EQ(bad, 50);
+}
+
+TEST_P(PoolTest, SeveralOperationsMayBeUnderWayAtOnce) {
+  auto workers = pool(2);
+  auto outer = workers.map(fn<&Tasks::square>, std::views::iota(0, 50));
+  int expected = 0;
+  for (int square : outer) {
+    auto const inner =
+        workers.map_reduce(fn<&Tasks::inverse>, fn<&Tasks::sum>, std::views::iota(0, 5));
+    ASSERT_TRUE(inner);
+    EXPECT_EQ(square, expected * expected);
+    ++expected;
+  }
+  EXPECT_EQ(expected, 50);
+}
+
+TEST_P(PoolTest, RunsTheTasksOfALostWorkerAgainOnAnother) {
+  auto const folder = testing::TempDir() + "cohort_pool_" + std::to_string(::getpid());
+  std::filesystem::create_directories(folder);
+  {
+    auto workers = pool(3, {.folder = folder});
+    int expected = 0;
+    for (int x : workers.map(fn<&Tasks::die_once>, std::views::iota(0, 60))) {
+      ASSERT_EQ(x, expected++);
+    }
+    EXPECT_EQ(expected, 60);
+    // Every place is filled again, by a worker that knows its place.
+    std::set<std::pair<unsigned, unsigned>> places;
+    for (auto const& place : workers.map(fn<&Tasks::place_of_task>, std::views::iota(0, 60))) {
+      places.insert(place);
+    }
+    EXPECT_EQ(places, (std::set<std::pair<unsigned, unsigned>>{{0, 3}, {1, 3}, {2, 3}}));
+  }
+  std::filesystem::remove_all(folder);
+}
+
+TEST_P(PoolTest, ATaskThatKillsItsWorkersIsGivenUpAndTheRestIsDone) {
+  auto workers = pool(3);
+  std::set<std::size_t> done;
+  std::set<std::size_t> lost;
+  for (auto& outcome : workers.map_outcomes(fn<&Tasks::poison>, std::views::iota(0, 40))) {
+    (outcome.ok() ? done : lost).insert(outcome.index());
+    if (!outcome.ok()) {
+      EXPECT_EQ(outcome.error().kind(), cohort::ErrorKind::kDisconnected);
+      ASSERT_TRUE(outcome.error().exit());
+      EXPECT_EQ(outcome.error().exit()->signal, SIGKILL);
+    }
+  }
+  EXPECT_EQ(done.size() + lost.size(), 40U);
+  EXPECT_TRUE(lost.contains(7));
+  EXPECT_EQ(lost.size(), 1U) << "a task that only shared a worker with the poison was given up";
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (cohort::is_worker_process()) return cohort::run_worker(kTypes);
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}
