@@ -1,9 +1,10 @@
 // The backup thread's side of the engine: it ticks while somebody drives now and then, attends to
 // the sources when nobody does, and sleeps for good while a driver blocks or nothing happens.
 #include <algorithm>
+#include <utility>
+
 #include <sys/timerfd.h>
 #include <unistd.h>
-#include <utility>
 
 #include "core/engine.h"
 
@@ -16,6 +17,8 @@ constexpr int kQuietTicks = 20;
 constexpr int kLargestThreshold = 256;
 constexpr int kSmallestThreshold = 4;
 constexpr int kGoodTicks = 200;
+/// So many flushes in time since the last call that was stranded outweigh it.
+constexpr std::uint32_t kUsefulFlushes = 16;
 
 void drain(int descriptor) noexcept {
   std::uint64_t count = 0;
@@ -126,6 +129,8 @@ void Engine::end_of_short_tick() {
   if (stranded.empty()) {
     if (++good_ticks_ > kGoodTicks) burst_threshold_.store(kSmallestThreshold);
     if (quiet_ticks_ < kQuietTicks && still_ticks_ * options_.short_tick < options_.tick) return;
+  } else if (useful_flushes_.exchange(0) >= kUsefulFlushes) {
+    return;  // the caller was preempted for a moment: gathering pays nevertheless
   } else {
     burst_threshold_.store(std::min(burst_threshold_.load() * 4, kLargestThreshold));
     good_ticks_ = 0;
@@ -141,20 +146,24 @@ void Engine::choose_next_state() {
     set_watching(false);
     leave_ticking_state(Backup::kPark);
     if (!blocked_.load()) backup_.store(Backup::kDoze);  // invariant 3
-  } else if (turns != turns_seen_ || !may_watch()) {
+  } else if (turns != turns_seen_ || !start_watching()) {
+    set_watching(false);
     backup_.store(Backup::kDoze);
   } else {
-    leave_ticking_state(Backup::kWatch);
     set_watching(true);
   }
   turns_seen_ = turns_.load();
 }
 
-/// Nobody drives, and what has no descriptor rings one from now on.
-bool Engine::may_watch() {
+/// Nobody drives, and what has no descriptor rings one from now on (invariant 7).
+bool Engine::start_watching() {
   if (!try_lock()) return false;
   bool const asleep = put_polled_to_sleep();
-  if (!asleep) poll_sources(true);
+  if (asleep) {
+    leave_ticking_state(Backup::kWatch);
+  } else {
+    poll_sources(true);
+  }
   leave();
   return asleep;
 }

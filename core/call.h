@@ -58,8 +58,7 @@ Future<ResultOf<Member>> start_call_with(std::shared_ptr<Connection> const& conn
     // The blocks of vectors and strings stay where they are when their owner moves.
     if (message.borrows()) owner = std::make_shared<std::tuple<Params...>>(std::move(held));
   }
-  auto* const state =
-      new CallState(connection->engine(), connection, signature_of<Member>());
+  auto* const state = new CallState(connection->engine(), connection, signature_of<Member>());
   Future<ResultOf<Member>> future(state);
   connection->call(function, message, *state, std::move(owner));
   return future;

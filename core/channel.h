@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <span>
 #include <string>
+
 #include <sys/uio.h>
 
 namespace cohort {

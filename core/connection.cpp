@@ -9,8 +9,8 @@
 namespace cohort {
 namespace {
 
-/// Output of at least this size is worth a system call of its own.
-constexpr std::size_t kSendAtOnce = 32 << 10;
+/// Output of at least this size is worth a system call of its own, so that the peer begins early.
+constexpr std::size_t kSendAtOnce = 8 << 10;
 /// Two calls, or two replies, within this time of each other are worth gathering.
 constexpr std::chrono::microseconds kBurst{20};
 
@@ -31,15 +31,16 @@ Connection::Connection(Engine& engine, std::unique_ptr<Channel> channel, Setting
 Connection::~Connection() { fail_pending(ErrorKind::kDisconnected, "the connection was closed"); }
 
 void Connection::start() {
-  engine_.attach(shared_from_this());
+  // In one go: input that is read before the preloaded bytes are parsed would be handled twice.
   engine_.run_locked([this] {
-    schedule_heartbeat();
-    try {
-      reader_.parse();
-      handle_frames();
-    } catch (std::exception const& error) {
-      end(ConnectionHandler::End::kProtocol, error.what());
+    {
+      std::lock_guard const lock(mutex_);
+      engine_.attach(shared_from_this());
+      if (waits_for_room_) engine_.want_writable(*this, true);
     }
+    schedule_heartbeat();
+    reader_.parse();
+    attend_to_frames();
   });
 }
 
@@ -47,6 +48,10 @@ void Connection::close(ErrorKind kind, std::string reason) {
   engine_.run_locked([this] {
     if (ended_) return;
     ended_ = true;
+    {
+      std::lock_guard const lock(mutex_);
+      if (std::exchange(waits_for_room_, false)) engine_.want_writable(*this, false);
+    }
     engine_.timers().cancel(heartbeat_timer_);
     engine_.detach(*this);
   });
@@ -60,7 +65,8 @@ void Connection::call(FunctionId function, Message& arguments, CallState& state,
                       std::shared_ptr<void const> owner) {
   if (auto refusal = too_large(arguments); !refusal.empty()) {
     arguments.clear();
-    return state.settle_with(lost_error({ErrorKind::kRefused, std::move(refusal), {}}, state.function));
+    return state.settle_with(
+        lost_error({ErrorKind::kRefused, std::move(refusal), {}}, state.function));
   }
   Event all_sent;
   bool const must_wait = arguments.borrows() && owner == nullptr;
@@ -74,7 +80,9 @@ void Connection::call(FunctionId function, Message& arguments, CallState& state,
       return state.settle_with(lost_error(lost, state.function));
     }
     state.id = add_pending(state);
-    FrameHeader header{.kind = FrameKind::kCall, .function = function, .call = state.id,
+    FrameHeader header{.kind = FrameKind::kCall,
+                       .function = function,
+                       .call = state.id,
                        .length = arguments.size()};
     if (broken_out_) {  // fail_pending is on its way
       arguments.clear();
@@ -91,7 +99,10 @@ void Connection::call(FunctionId function, Message& arguments, CallState& state,
 bool Connection::may_gather() {
   if (engine_.coalescing()) return true;
   if (outstanding_ > 1 && Clock::now() - last_flush_ < kBurst) {
-    if (++burst_ == engine_.burst_threshold()) engine_.start_coalescing();
+    if (++burst_ >= engine_.burst_threshold()) {
+      burst_ = 0;
+      engine_.start_coalescing();
+    }
   } else {
     burst_ = 0;
   }
@@ -151,6 +162,7 @@ void Connection::fail_pending(ErrorKind kind, std::string const& reason,
     if (!lost_) lost_ = std::make_unique<Lost>(Lost{kind, reason, exit});
     broken_out_ = true;
     out_.clear(sent);
+    take_drain_waiters(sent);
     for (std::uint32_t i = 0; i < slots_.size(); ++i) {
       if (slots_[i].state == nullptr) continue;
       taken.push_back(take_pending(CallId{std::uint64_t{slots_[i].generation} << 32 | i}));
@@ -184,9 +196,9 @@ void Connection::reply(CallId call, FunctionId function, Message& result,
   {
     std::lock_guard const lock(mutex_);
     if (broken_out_) return result.clear();
-    out_.append({.kind = FrameKind::kReply, .function = function, .call = call,
-                 .length = result.size()},
-                result, std::move(owner));
+    out_.append(
+        {.kind = FrameKind::kReply, .function = function, .call = call, .length = result.size()},
+        result, std::move(owner));
     send_soon(more_follows && Clock::now() - last_flush_ < kBurst, sent);
   }
   tell_sent(sent);
@@ -199,9 +211,9 @@ void Connection::reply_failure(CallId call, FunctionId function, RemoteFailure c
   {
     std::lock_guard const lock(mutex_);
     if (broken_out_) return;
-    out_.append({.kind = FrameKind::kFailure, .function = function, .call = call,
-                 .length = body.size()},
-                body);
+    out_.append(
+        {.kind = FrameKind::kFailure, .function = function, .call = call, .length = body.size()},
+        body);
     send_some(sent);
   }
   tell_sent(sent);
@@ -249,6 +261,7 @@ void Connection::send_soon(bool hold, std::vector<Event*>& sent) {
     if (!held_back_) held_back_ = engine_.hold_back(*this);
     if (held_back_) return;
   }
+  if (std::exchange(held_back_, false)) engine_.let_go(*this);
   send_some(sent);
 }
 
@@ -273,7 +286,12 @@ void Connection::send_some(std::vector<Event*>& sent) noexcept {
         out_.clear(sent);
     }
   }
-  if (drain_waiter_ != nullptr) sent.push_back(std::exchange(drain_waiter_, nullptr));
+  take_drain_waiters(sent);
+}
+
+void Connection::take_drain_waiters(std::vector<Event*>& into) noexcept {
+  into.insert(into.end(), drain_waiters_.begin(), drain_waiters_.end());
+  drain_waiters_.clear();
 }
 
 void Connection::tell_sent(std::vector<Event*> const& sent) noexcept {
@@ -296,12 +314,15 @@ bool Connection::drain(Deadline deadline) {
   {
     std::lock_guard const lock(mutex_);
     if (out_.empty()) return !broken_out_;
-    drain_waiter_ = &drained;
+    drain_waiters_.push_back(&drained);
   }
   bool const done = engine_.wait(drained, deadline);
-  std::lock_guard const lock(mutex_);
-  drain_waiter_ = nullptr;
-  return done && !broken_out_;
+  std::unique_lock lock(mutex_);
+  bool const whole = done && !broken_out_;
+  bool const about_to_be_set = std::erase(drain_waiters_, &drained) == 0;
+  lock.unlock();
+  if (about_to_be_set) engine_.wait(drained);
+  return whole;
 }
 
 void Connection::on_writable() noexcept {
@@ -319,27 +340,37 @@ void Connection::on_writable() noexcept {
 bool Connection::on_readable() noexcept {
   using Status = IoResult::Status;
   if (ended_) return false;
-  try {
-    auto const result = reader_.receive(*channel_);
-    if (result.status == Status::kWouldBlock) return false;
-    if (result.status == Status::kMoved) {
+  auto const result = reader_.receive(*channel_);
+  switch (result.status) {
+    case Status::kWouldBlock:
+      return false;
+    case Status::kMoved:
       ++receipts_;
-      handle_frames();
-      return true;
-    }
-    if (said_goodbye_) {
-      end(ConnectionHandler::End::kGoodbye, "the worker ended in an orderly way");
-    } else if (result.status == Status::kClosed) {
-      end(ConnectionHandler::End::kClosed, "the connection was closed by the other side");
-    } else {
-      end(ConnectionHandler::End::kBroken, channel_->failure());
-    }
+      attend_to_frames();
+      break;
+    case Status::kClosed:
+    case Status::kBroken:
+      if (said_goodbye_) {
+        end(ConnectionHandler::End::kGoodbye, "the worker ended in an orderly way");
+      } else if (result.status == Status::kClosed) {
+        end(ConnectionHandler::End::kClosed, "the connection was closed by the other side");
+      } else {
+        end(ConnectionHandler::End::kBroken, channel_->failure());
+      }
+  }
+  return true;
+}
+
+/// What came before a breach of the format counts.
+void Connection::attend_to_frames() noexcept {
+  try {
+    handle_frames();
+    if (!reader_.defect().empty()) end(ConnectionHandler::End::kProtocol, reader_.defect());
   } catch (std::bad_alloc const&) {
     end(ConnectionHandler::End::kProtocol, "no memory for a message of the other side");
   } catch (std::exception const& error) {
     end(ConnectionHandler::End::kProtocol, error.what());
   }
-  return true;
 }
 
 /// Answers first, since their bytes lie in memory that goes away with the calls; controls last,
@@ -392,11 +423,11 @@ void Connection::settle_answered(CallState& state, Frame const& frame) {
   try {
     if (frame.header.kind == FrameKind::kFailure) {
       auto failure = decode<RemoteFailure>(frame.bytes());
-      auto const kind = failure.kind == RemoteFailure::Kind::kThrew      ? ErrorKind::kFailed
+      auto const kind = failure.kind == RemoteFailure::Kind::kThrew       ? ErrorKind::kFailed
                         : failure.kind == RemoteFailure::Kind::kCancelled ? ErrorKind::kCancelled
                                                                           : ErrorKind::kRefused;
-      return state.settle_with(Error(kind, std::move(failure.text), where(),
-                                     std::move(failure.exception_type)));
+      return state.settle_with(
+          Error(kind, std::move(failure.text), where(), std::move(failure.exception_type)));
     }
     if (reader_.is_large()) {
       state.payload.take(reader_.take_memory({}));
@@ -421,10 +452,15 @@ void Connection::hand_over_calls() {
 
 void Connection::handle_control(FrameHeader const& header) {
   switch (header.kind) {
-    case FrameKind::kCancel: return handler_.on_cancel(header.call);
-    case FrameKind::kShutdown: return handler_.on_shutdown();
-    case FrameKind::kGoodbye: said_goodbye_ = true; return;
-    default: return;  // a heartbeat: that it came is all it says
+    case FrameKind::kCancel:
+      return handler_.on_cancel(header.call);
+    case FrameKind::kShutdown:
+      return handler_.on_shutdown();
+    case FrameKind::kGoodbye:
+      said_goodbye_ = true;
+      return;
+    default:
+      return;  // a heartbeat: that it came is all it says
   }
 }
 
@@ -436,7 +472,7 @@ void Connection::end(ConnectionHandler::End end, std::string text) {
     broken_out_ = true;
     out_.clear(sent);
     if (std::exchange(waits_for_room_, false)) engine_.want_writable(*this, false);
-    if (drain_waiter_ != nullptr) sent.push_back(std::exchange(drain_waiter_, nullptr));
+    take_drain_waiters(sent);
   }
   tell_sent(sent);
   engine_.timers().cancel(heartbeat_timer_);
@@ -448,10 +484,9 @@ void Connection::end(ConnectionHandler::End end, std::string text) {
 void Connection::schedule_heartbeat() {
   if (ended_) return;
   auto const self = std::weak_ptr<Source>(weak_from_this());
-  heartbeat_timer_ =
-      engine_.timers().schedule(Clock::now() + settings_.heartbeat_interval, [self] {
-        if (auto const source = self.lock()) static_cast<Connection&>(*source).heartbeat();
-      });
+  heartbeat_timer_ = engine_.timers().schedule(Clock::now() + settings_.heartbeat_interval, [self] {
+    if (auto const source = self.lock()) static_cast<Connection&>(*source).heartbeat();
+  });
 }
 
 /// Silence is counted in intervals of this side's own timer, not by the clock, so that a process

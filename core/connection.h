@@ -32,7 +32,7 @@ struct RemoteFailure {
 
   template <class Archive>
   void serialize(Archive& archive, unsigned) {
-    archive & kind & exception_type & text;
+    archive& kind& exception_type& text;
   }
 };
 
@@ -83,8 +83,8 @@ class Connection : public Source {
   // ---- answering
 
   /// Sends a result. `more_follows`: it may be held back for a moment, to go out with the next.
-  void reply(CallId call, FunctionId function, Message& result,
-             std::shared_ptr<void const> owner, bool more_follows);
+  void reply(CallId call, FunctionId function, Message& result, std::shared_ptr<void const> owner,
+             bool more_follows);
   void reply_failure(CallId call, FunctionId function, RemoteFailure const& failure);
   /// A frame that is no part of a call, sent at once.
   void send_control(FrameKind kind, Message body = {});
@@ -126,8 +126,10 @@ class Connection : public Source {
   void send_some(std::vector<Event*>& sent) noexcept;
   void send_soon(bool hold, std::vector<Event*>& sent);
   [[nodiscard]] bool may_gather();
+  void take_drain_waiters(std::vector<Event*>& into) noexcept;
 
   // Under the I/O lock.
+  void attend_to_frames() noexcept;
   void handle_frames();
   void settle_answered();
   void settle_answered(CallState& state, Frame const& frame);
@@ -157,8 +159,8 @@ class Connection : public Source {
   std::uint32_t outstanding_ = 0;
   std::vector<Slot> slots_;
   std::uint32_t first_free_ = kNoSlot;
-  std::unique_ptr<Lost> lost_;    // set: calls fail at once
-  Event* drain_waiter_ = nullptr;  // set once nothing waits to be sent
+  std::unique_ptr<Lost> lost_;         // set: calls fail at once
+  std::vector<Event*> drain_waiters_;  // set once nothing waits to be sent
 
   // Under the I/O lock.
   FrameReader reader_;

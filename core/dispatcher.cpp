@@ -13,20 +13,28 @@ std::unique_ptr<Batch> Dispatcher::enqueue(std::unique_ptr<Batch> batch) {
 }
 
 void Dispatcher::cancel(CallId call) {
-  std::lock_guard const lock(mutex_);
-  if (running_ == call) {
-    if (running_stop_) running_stop_->request_stop();
-    return;
+  std::optional<std::stop_source> stop;
+  {
+    std::lock_guard const lock(mutex_);
+    if (running_ != call) {
+      cancelled_.insert(call);
+      any_cancelled_.store(true);
+      return;
+    }
+    stop = running_stop_;
   }
-  cancelled_.insert(call);
-  any_cancelled_.store(true);
+  if (stop) stop->request_stop();  // runs the function's stop callbacks: not under the mutex
 }
 
 void Dispatcher::stop() {
-  std::lock_guard const lock(mutex_);
-  stopping_.store(true);
-  if (running_stop_) running_stop_->request_stop();
-  has_work_.set(engine_);
+  std::optional<std::stop_source> stop;
+  {
+    std::lock_guard const lock(mutex_);
+    stopping_.store(true);
+    stop = running_stop_;
+    has_work_.set(engine_);
+  }
+  if (stop) stop->request_stop();
 }
 
 void Dispatcher::run(Connection& connection) {
@@ -71,8 +79,10 @@ void Dispatcher::run_call(Connection& connection, Frame const& frame, bool more_
   if (entry == nullptr) {
     return connection.reply_failure(
         header.call, header.function,
-        {RemoteFailure::Kind::kRefused, {},
-         "the worker has no function " + std::to_string(static_cast<std::uint32_t>(header.function))});
+        {RemoteFailure::Kind::kRefused,
+         {},
+         "the worker has no function " +
+             std::to_string(static_cast<std::uint32_t>(header.function))});
   }
   auto stop = begin(header.call, entry->takes_stop_token);
   if (!stop) return;
@@ -88,8 +98,9 @@ void Dispatcher::run_call(Connection& connection, Frame const& frame, bool more_
   } catch (...) {
     finish();
     auto text = describe_current_exception();
-    connection.reply_failure(header.call, header.function,
-                             {RemoteFailure::Kind::kThrew, std::move(text.type), std::move(text.what)});
+    connection.reply_failure(
+        header.call, header.function,
+        {RemoteFailure::Kind::kThrew, std::move(text.type), std::move(text.what)});
   }
   reply_.body.clear();
   reply_.owner.reset();
@@ -108,7 +119,8 @@ FunctionEntry const* Dispatcher::find(FunctionId function, void*& object) const 
 
 /// Marks the call as running; nothing where it was cancelled while it waited.
 std::optional<std::stop_token> Dispatcher::begin(CallId call, bool takes_stop_token) {
-  if (!takes_stop_token && !any_cancelled_.load(std::memory_order_relaxed)) return std::stop_token();
+  if (!takes_stop_token && !any_cancelled_.load(std::memory_order_relaxed))
+    return std::stop_token();
   std::lock_guard const lock(mutex_);
   if (cancelled_.erase(call) != 0) return std::nullopt;
   if (!takes_stop_token) return std::stop_token();

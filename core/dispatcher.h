@@ -45,6 +45,9 @@ template <class W, auto Member>
 void run_member(void* object, std::span<std::byte const> bytes, std::stop_token stop,
                 Reply& reply) {
   using Traits = FunctionTraits<decltype(Member)>;
+  static_assert(!Traits::writes_to_its_arguments,
+                "this listed function takes a reference that it can write to, and what it writes "
+                "would not reach the caller: take a value or a const reference");
   auto arguments = decode<typename Traits::Arguments>(bytes);
   auto call = [&](auto&... argument) -> decltype(auto) {
     auto& worker = *static_cast<W*>(object);

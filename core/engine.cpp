@@ -14,15 +14,19 @@
 //  5. Event::set exchanges the whole word, so it learns exactly once whom it must wake; a driver
 //     marks kDriving before it blocks and is kicked out of epoll by whoever sets its event.
 //  6. User code never runs under the I/O lock: handlers fill promises and queues.
+//  7. The backup watches only while every polled source sleeps: it takes to watching under the
+//     I/O lock, after having put them to sleep; who polls them awake rings it when it leaves.
 #include "core/engine.h"
 
 #include <algorithm>
-#include <sched.h>
+#include <exception>
 #include <stdexcept>
+#include <utility>
+
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
-#include <utility>
 
 #include "core/error.h"
 
@@ -65,8 +69,8 @@ Engine::Engine(Options options)
       backup_epoll_(check(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
       kick_(check(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")),
       backup_kick_(check(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")),
-      one_shot_(check(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC),
-                      "timerfd_create")),
+      one_shot_(
+          check(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC), "timerfd_create")),
       burst_threshold_(kFirstBurstThreshold),
       timers_(std::make_shared<TimerQueue>()) {
   add_to_epoll(epoll_, kick_, nullptr);
@@ -89,7 +93,10 @@ Engine::~Engine() {
 void Engine::attach(std::shared_ptr<Source> source) {
   run_locked([this, &source] {
     add_to_epoll(epoll_, source->descriptor(), source.get());
-    if (auto* polled = dynamic_cast<PolledSource*>(source.get())) polled_.push_back(polled);
+    if (auto* polled = dynamic_cast<PolledSource*>(source.get())) {
+      polled_.push_back(polled);
+      polled_awake_ = true;
+    }
     sources_.push_back(std::move(source));
     find_hot();
   });
@@ -135,15 +142,22 @@ void Engine::want_writable(Source& source, bool wanted) noexcept {
 void Engine::run_locked(std::function<void()> function) {
   if (t_driving == this) return function();
   Event done;
+  std::exception_ptr failure;
   {
     std::lock_guard const lock(command_mutex_);
     commands_.push_back([&] {
-      function();
+      // It may run on any thread, whose business its failure is not.
+      try {
+        function();
+      } catch (...) {
+        failure = std::current_exception();
+      }
       done.set(*this);
     });
   }
   kick();
   wait(done);
+  if (failure) std::rethrow_exception(failure);
 }
 
 void Engine::kick() noexcept { ring(kick_); }
@@ -177,7 +191,7 @@ bool Engine::wait(Event& event, Deadline deadline) {
       return event.ready();
     }
     auto const spun = spin_as_follower(event);
-    if (spun == Spun::kLockIsFree) continue;
+    if (spun == Spun::kLockIsFree && !deadline.passed()) continue;
     if (spun == Spun::kInVain) {
       flush_held_back();
       if (!enlisted) {
@@ -199,9 +213,9 @@ bool Engine::wait(Event& event, Deadline deadline) {
 void Engine::drive(Event& event, Deadline deadline) {
   while (!event.ready()) {
     flush_held_back();
-    if (spin(event)) continue;
-    if (deadline.passed()) return;
-    block(event, deadline);
+    bool const attended = spin(event);
+    if (deadline.passed()) return;  // also where input never ceases
+    if (!attended) block(event, deadline);
   }
 }
 
@@ -209,8 +223,9 @@ void Engine::drive(Event& event, Deadline deadline) {
 bool Engine::spin(Event& event) {
   auto const start = Clock::now();
   auto const budget = start < no_spin_until_ ? Clock::duration::zero() : options_.spin;
-  for (unsigned round = 0;; ++round) {
-    bool const ask_epoll = round % kEpollEvery == kEpollEvery - 1;
+  for (;;) {
+    // Counted across spins, or one busy connection would keep timers and commands waiting.
+    bool const ask_epoll = ++rounds_ % kEpollEvery == 0;
     if (poll_sources(ask_epoll) || event.ready()) return true;
     auto const now = Clock::now();
     if (now - start >= budget) return false;
@@ -220,15 +235,17 @@ bool Engine::spin(Event& event) {
 }
 
 bool Engine::poll_sources(bool ask_epoll) {
-  detached_.clear();
+  forget_detached();
   bool attended = false;
-  for (auto* source : polled_) attended |= source->poll();
-  if (attended) return true;
-  bool const only_hot = hot_ != nullptr && !ask_epoll &&
-                        writable_wanted_.load(std::memory_order_relaxed) == 0;
+  polled_awake_ = !polled_.empty();
+  // By index, since a handler may attach and detach.
+  for (std::size_t i = 0; i < polled_.size(); ++i) attended |= polled_[i]->poll();
+  if (attended && !ask_epoll) return true;
+  bool const only_hot =
+      hot_ != nullptr && !ask_epoll && writable_wanted_.load(std::memory_order_relaxed) == 0;
   if (only_hot) return hot_->on_readable();
   int const count = ::epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), 0);
-  if (count <= 0) return false;
+  if (count <= 0) return attended;
   dispatch(count);
   return true;
 }
@@ -263,8 +280,14 @@ void Engine::block(Event& event, Deadline deadline) {
 }
 
 bool Engine::put_polled_to_sleep() {
-  return std::all_of(polled_.begin(), polled_.end(),
-                     [](auto* source) { return source->go_to_sleep(); });
+  polled_awake_ = !std::all_of(polled_.begin(), polled_.end(),
+                               [](auto* source) { return source->go_to_sleep(); });
+  return !polled_awake_;
+}
+
+/// Their destructors may detach further sources.
+void Engine::forget_detached() noexcept {
+  while (!detached_.empty()) auto const gone = std::exchange(detached_, {});
 }
 
 void Engine::dispatch(int count) {
@@ -287,7 +310,7 @@ void Engine::dispatch(int count) {
   for (int i = 0; i < count; ++i) events_[static_cast<std::size_t>(i)].data.ptr = nullptr;
 }
 
-// ---- the I/O lock and those who wait for it ------------------------------------------------------
+// ---- the I/O lock and those who wait for it ----------------------------------------------------
 
 bool Engine::try_lock() noexcept {
   std::uint32_t free = 0;
@@ -299,7 +322,8 @@ bool Engine::try_lock() noexcept {
 }
 
 void Engine::leave() noexcept {
-  detached_.clear();
+  forget_detached();
+  if (polled_awake_ && backup_.load() == Backup::kWatch) ring(backup_kick_);  // invariant 7
   t_driving = nullptr;
   turns_.store(turns_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   locked_.store(0);
@@ -341,7 +365,7 @@ void Engine::promote_one() noexcept {
   if (!followers_.empty()) followers_.front()->unpark();
 }
 
-// ---- what is held back ---------------------------------------------------------------------------
+// ---- what is held back -------------------------------------------------------------------------
 
 bool Engine::hold_back(Source& source) {
   std::lock_guard const lock(held_mutex_);
@@ -349,6 +373,13 @@ bool Engine::hold_back(Source& source) {
   held_.push_back({source.shared_from_this(), Clock::now()});
   held_count_.store(static_cast<std::uint32_t>(held_.size()), std::memory_order_release);
   return true;
+}
+
+void Engine::let_go(Source& source) noexcept {
+  std::lock_guard const lock(held_mutex_);
+  std::erase_if(held_, [&](auto const& each) { return each.source.get() == &source; });
+  held_count_.store(static_cast<std::uint32_t>(held_.size()), std::memory_order_relaxed);
+  useful_flushes_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void Engine::flush_held_back() noexcept {
@@ -359,6 +390,7 @@ void Engine::flush_held_back() noexcept {
     held.swap(held_);
     held_count_.store(0, std::memory_order_relaxed);
   }
+  useful_flushes_.fetch_add(1, std::memory_order_relaxed);
   for (auto& each : held) each.source->flush();
 }
 

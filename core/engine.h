@@ -11,9 +11,10 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <sys/epoll.h>
 #include <thread>
 #include <vector>
+
+#include <sys/epoll.h>
 
 #include "core/clock.h"
 #include "core/event.h"
@@ -51,6 +52,7 @@ class Engine {
   /// Any thread, but never from a handler (std::logic_error).
   bool wait(Event& event, Deadline deadline = Deadline::never());
   /// Runs the function under the I/O lock, soon, and returns when it ran. From a handler: at once.
+  /// What the function throws is thrown here.
   void run_locked(std::function<void()> function);
   /// Wakes the thread that blocks in epoll, or makes the next one look up. Any thread.
   void kick() noexcept;
@@ -58,6 +60,8 @@ class Engine {
   /// Says that `source` keeps bytes unsent. True: its flush() will be called within a tick, or
   /// as soon as somebody waits. False: nobody ticks; flush it now. Any thread.
   bool hold_back(Source& source);
+  /// Takes hold_back() back: the source sends by itself after all.
+  void let_go(Source& source) noexcept;
   /// Flushes everything that was held back. Any thread.
   void flush_held_back() noexcept;
 
@@ -91,6 +95,7 @@ class Engine {
   void block(Event& event, Deadline deadline);
   bool poll_sources(bool ask_epoll);
   [[nodiscard]] bool put_polled_to_sleep();
+  void forget_detached() noexcept;
   void find_hot();
   void dispatch(int count);
   void run_commands();
@@ -110,7 +115,7 @@ class Engine {
   void take_turn_for_nobody();
   void end_of_short_tick();
   void choose_next_state();
-  [[nodiscard]] bool may_watch();
+  [[nodiscard]] bool start_watching();
   void arm_one_shot() noexcept;
   void set_watching(bool watching);
   [[nodiscard]] bool ticking() const noexcept;  // held_mutex_ held
@@ -130,12 +135,14 @@ class Engine {
   // Guarded by the I/O lock.
   std::vector<std::shared_ptr<Source>> sources_;
   std::vector<PolledSource*> polled_;
+  bool polled_awake_ = false;                      // some of them may have traffic and not ring
   std::vector<std::shared_ptr<Source>> detached_;  // kept until the handlers returned
   Source* hot_ = nullptr;                          // the only connection, where there is one
   std::array<epoll_event, 64> events_;
   Clock::time_point no_spin_until_{};
   std::chrono::milliseconds no_spin_for_{0};
   unsigned good_yields_ = 0;
+  unsigned rounds_ = 0;
 
   alignas(64) std::atomic<std::uint32_t> locked_{0};  // the I/O lock
   std::atomic<std::uint64_t> turns_{0};               // bumped each time the lock is left
@@ -153,6 +160,7 @@ class Engine {
   std::deque<Event*> followers_;
   std::mutex held_mutex_;  // guards held_, and every change of backup_ out of a ticking state
   std::vector<HeldBack> held_;
+  std::atomic<std::uint32_t> useful_flushes_{0};  // of what was held back, before its tick
   std::mutex command_mutex_;
   std::vector<std::function<void()>> commands_;
 

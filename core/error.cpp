@@ -3,11 +3,12 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <cxxabi.h>
 #include <exception>
 #include <memory>
 #include <system_error>
 #include <utility>
+
+#include <cxxabi.h>
 
 namespace cohort {
 namespace {
@@ -19,7 +20,8 @@ std::string headline(ErrorKind kind, std::string const& reason, Provenance const
     line += where.worker.is_master() ? "master" : "worker " + where.worker.to_string();
     if (!where.host.empty() || where.pid != 0) {
       line += " (" + where.host;
-      if (where.pid != 0) line += (where.host.empty() ? "pid " : ", pid ") + std::to_string(where.pid);
+      if (where.pid != 0)
+        line += (where.host.empty() ? "pid " : ", pid ") + std::to_string(where.pid);
       line += ')';
     }
     line += ": ";
@@ -28,7 +30,8 @@ std::string headline(ErrorKind kind, std::string const& reason, Provenance const
   line += to_string(kind);
   if (!exception_type.empty()) line += ": " + exception_type;
   if (!reason.empty()) line += ": " + reason;
-  if (exit && !exit->stderr_tail.empty()) line += "\nlast lines of its stderr:\n" + exit->stderr_tail;
+  if (exit && !exit->stderr_tail.empty())
+    line += "\nlast lines of its stderr:\n" + exit->stderr_tail;
   return line;
 }
 
@@ -36,12 +39,18 @@ std::string headline(ErrorKind kind, std::string const& reason, Provenance const
 
 std::string_view to_string(ErrorKind kind) noexcept {
   switch (kind) {
-    case ErrorKind::kFailed: return "failed";
-    case ErrorKind::kDisconnected: return "disconnected";
-    case ErrorKind::kCancelled: return "cancelled";
-    case ErrorKind::kTimedOut: return "timed out";
-    case ErrorKind::kRefused: return "refused";
-    case ErrorKind::kProtocol: return "protocol error";
+    case ErrorKind::kFailed:
+      return "failed";
+    case ErrorKind::kDisconnected:
+      return "disconnected";
+    case ErrorKind::kCancelled:
+      return "cancelled";
+    case ErrorKind::kTimedOut:
+      return "timed out";
+    case ErrorKind::kRefused:
+      return "refused";
+    case ErrorKind::kProtocol:
+      return "protocol error";
   }
   return "unknown error";
 }

@@ -2,6 +2,7 @@
 
 #include <climits>
 #include <ctime>
+
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>

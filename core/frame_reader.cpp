@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
-#include <stdexcept>
+#include <new>
 #include <utility>
 
 #include "core/message.h"
@@ -41,11 +41,14 @@ void FrameReader::parse() {
   while (small_.size() - offset >= sizeof(FrameHeader)) {
     FrameHeader header;
     std::memcpy(&header, small_.data() + offset, sizeof header);
-    check(header);
+    if (!header.is_valid() || header.length > max_message_size_) {
+      defect_ = defect_of(header);
+      break;
+    }
     auto const* body = small_.data() + offset + sizeof header;
     auto const available = small_.size() - offset - sizeof header;
     if (available < header.length) {
-      if (header.length >= Message::kBorrowAtLeast) start_large(offset);
+      if (header.length >= Message::kBorrowAtLeast) start_large(offset, header);
       break;
     }
     frames_.push_back({header, body});
@@ -55,13 +58,16 @@ void FrameReader::parse() {
 }
 
 /// The frame at `offset` is large and incomplete: its body continues in memory of its own.
-void FrameReader::start_large(std::size_t offset) {
-  FrameHeader header;
-  std::memcpy(&header, small_.data() + offset, sizeof header);
+void FrameReader::start_large(std::size_t offset, FrameHeader const& header) {
   auto const begin = offset + sizeof header;
   large_filled_ = small_.size() - begin;
   large_ = ByteBuffer();
-  large_.resize_uninitialised(static_cast<std::size_t>(header.length));
+  try {
+    large_.resize_uninitialised(static_cast<std::size_t>(header.length));
+  } catch (std::bad_alloc const&) {
+    defect_ = "no memory for a message of " + std::to_string(header.length) + " bytes";
+    return;
+  }
   std::memcpy(large_.data(), small_.data() + begin, large_filled_);
   large_header_ = header;
   small_.resize_uninitialised(offset);
@@ -87,17 +93,16 @@ void FrameReader::forget_consumed() {
   consumed_ = 0;
 }
 
-void FrameReader::check(FrameHeader const& header) const {
+std::string FrameReader::defect_of(FrameHeader const& header) const {
   if (!header.is_valid()) {
-    throw std::runtime_error("a frame header with kind " +
-                             std::to_string(static_cast<int>(header.kind)) + ", flags " +
-                             std::to_string(header.flags) + " is not one of cohort's");
+    return "a frame header with kind " + std::to_string(static_cast<int>(header.kind)) +
+           ", flags " + std::to_string(header.flags) + " is not one of cohort's";
   }
   if (header.length > max_message_size_) {
-    throw std::runtime_error("a message of " + std::to_string(header.length) +
-                             " bytes exceeds max_message_size = " +
-                             std::to_string(max_message_size_));
+    return "a message of " + std::to_string(header.length) +
+           " bytes exceeds max_message_size = " + std::to_string(max_message_size_);
   }
+  return {};
 }
 
 }  // namespace cohort

@@ -38,13 +38,15 @@ class FrameReader {
   /// Bytes that arrived before the reader was there, as from a handshake.
   void preload(std::span<std::byte const> bytes) { small_.append(bytes.data(), bytes.size()); }
 
-  /// Receives once and finds the frames that are whole now (see frames()). Throws
-  /// std::runtime_error with one line of text where the peer breaks the format.
+  /// Receives once and finds the frames that are whole now (see frames() and defect()).
   IoResult receive(Channel& channel);
   /// Finds the frames in what was preloaded.
   void parse();
 
   [[nodiscard]] std::span<Frame const> frames() const noexcept { return frames_; }
+  /// How the peer broke the format right behind frames(), in one line; empty where it did not.
+  /// Nothing can be received any more once it did.
+  [[nodiscard]] std::string const& defect() const noexcept { return defect_; }
 
   /// The memory of the frames of the last receive(), which the caller keeps as long as it needs
   /// their bodies. `spare` is the memory that the reader goes on with.
@@ -54,8 +56,8 @@ class FrameReader {
 
  private:
   void forget_consumed();
-  void start_large(std::size_t offset);
-  void check(FrameHeader const& header) const;
+  void start_large(std::size_t offset, FrameHeader const& header);
+  [[nodiscard]] std::string defect_of(FrameHeader const& header) const;
 
   std::uint64_t max_message_size_;
   std::vector<Frame> frames_;
@@ -65,6 +67,7 @@ class FrameReader {
   ByteBuffer large_;
   std::size_t large_filled_ = 0;
   bool large_is_whole_ = false;
+  std::string defect_;
 };
 
 }  // namespace cohort

@@ -1,6 +1,15 @@
 #include "core/function.h"
 
 namespace cohort {
+namespace {
+
+void replace_all(std::string& text, std::string_view from, std::string_view to) {
+  for (auto at = text.find(from); at != text.npos; at = text.find(from, at + to.size())) {
+    text.replace(at, from.size(), to);
+  }
+}
+
+}  // namespace
 
 std::string readable_signature(std::string_view signature) {
   // "&Summer::sum; Pointer = double (Summer::*)(int)", with a comma where clang wrote it.
@@ -14,7 +23,11 @@ std::string readable_signature(std::string_view signature) {
   auto const star = type.find("::*)");
   if (star == type.npos) return std::string(signature);
   auto const open = type.rfind('(', star);
-  return std::string(type.substr(0, open)) + std::string(name) + std::string(type.substr(star + 4));
+  auto text = std::string(type.substr(0, open));
+  text += name;
+  text += type.substr(star + 4);
+  replace_all(text, "std::__cxx11::basic_string<char>", "std::string");
+  return text;
 }
 
 }  // namespace cohort

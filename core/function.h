@@ -87,13 +87,10 @@ struct FunctionTraits<R (C::*)(P...) const noexcept> : FunctionTraitsOf<R, C, P.
 
 inline constexpr std::size_t kNotListed = static_cast<std::size_t>(-1);
 
+/// By type: comparing the pointers is no constant expression to g++ with -fsanitize=undefined.
 template <auto A, auto B>
 constexpr bool same_member() {
-  if constexpr (std::is_same_v<decltype(A), decltype(B)>) {
-    return A == B;
-  } else {
-    return false;
-  }
+  return std::is_same_v<Fn<A>, Fn<B>>;
 }
 
 template <auto Member, class List>
@@ -119,18 +116,22 @@ using ClassOf = typename detail::FunctionTraits<decltype(Member)>::Class;
 /// The function's name and type, as the compiler writes them; the fingerprint compares this text.
 template <auto Member>
 constexpr std::string_view signature_of() {
-  return detail::signature_text<Member, decltype(Member)>();
+  constexpr auto kText = detail::signature_text<Member, decltype(Member)>();
+  return kText;
 }
 /// The same for people: "double Summer::sum(const std::vector<double>&)".
 [[nodiscard]] std::string readable_signature(std::string_view signature);
 
 template <class W>
-concept WorkerType = requires { typename W::Functions; };
+concept WorkerType = requires {
+  typename W::Functions;
+};
 
 /// Fails to compile, and names the function, unless W lists it.
 template <class W, auto Member>
 struct CheckedFunction {
-  static_assert(WorkerType<W>, "a worker type needs `using Functions = cohort::FunctionList<...>;`");
+  static_assert(WorkerType<W>,
+                "a worker type needs `using Functions = cohort::FunctionList<...>;`");
   static_assert(std::is_base_of_v<ClassOf<Member>, W>,
                 "this function belongs to another class than the worker's type");
   static constexpr std::size_t index = detail::IndexIn<Member, typename W::Functions>::value;

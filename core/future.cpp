@@ -19,9 +19,13 @@ void CompletionWatch::add(AnyFuture const& future, std::size_t tag) {
   auto& call = future.state();
   if (!queue_) queue_ = std::make_shared<CompletionQueue>(call.engine);
   ++left_;
-  call.queue = queue_;
-  call.tag = tag;
-  if (!call.done.watch()) queue_->push(tag);
+  // It may be watched already; once that is taken back nobody else reads queue and tag.
+  if (call.done.unwatch()) {
+    call.queue = queue_;
+    call.tag = tag;
+    if (call.done.watch()) return;
+  }
+  queue_->push(tag);
 }
 
 std::optional<std::size_t> CompletionWatch::next(Deadline deadline) {

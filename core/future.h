@@ -53,7 +53,8 @@ class AnyFuture {
 
  protected:
   [[nodiscard]] CallState& state() const {
-    if (state_ == nullptr) throw std::logic_error("cohort: this future has no call (get() was called?)");
+    if (state_ == nullptr)
+      throw std::logic_error("cohort: this future has no call (get() was called?)");
     return *state_;
   }
   struct Release {
@@ -88,7 +89,8 @@ class CompletionWatch {
   CompletionWatch& operator=(CompletionWatch const&) = delete;
   ~CompletionWatch();
 
-  /// `tag` is what next() will give. The future must stay where it is or be moved only.
+  /// `tag` is what next() will give. The future must stay where it is or be moved only. A future
+  /// that another watch waits for is taken from it.
   void add(AnyFuture const& future, std::size_t tag);
   /// The tag of the next settled call; nothing when none is left or the deadline passed.
   [[nodiscard]] std::optional<std::size_t> next(Deadline deadline = Deadline::never());

@@ -7,8 +7,9 @@
 #include <deque>
 #include <memory>
 #include <span>
-#include <sys/uio.h>
 #include <vector>
+
+#include <sys/uio.h>
 
 #include "core/byte_buffer.h"
 #include "core/event.h"

@@ -18,8 +18,9 @@ void read(char const* variable, Value& value, std::uint64_t low, std::uint64_t h
   char const* end = text + std::strlen(text);
   auto const [stop, error] = std::from_chars(text, end, number);
   if (error != std::errc{} || stop != end || number < low || number > high) {
-    throw std::invalid_argument(std::string(variable) + "=\"" + text + "\": expected a whole number from " +
-                                std::to_string(low) + " to " + std::to_string(high));
+    throw std::invalid_argument(std::string(variable) + "=\"" + text +
+                                "\": expected a whole number from " + std::to_string(low) + " to " +
+                                std::to_string(high));
   }
   value = Value(number);
 }

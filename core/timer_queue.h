@@ -30,6 +30,7 @@ class TimerQueue : public Source {
  private:
   using Key = std::pair<Clock::time_point, std::uint64_t>;
 
+  [[nodiscard]] std::function<void()> take_due(Clock::time_point now);
   void arm() noexcept;  // mutex_ held
 
   int descriptor_;

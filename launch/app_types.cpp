@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
+
 #include <elf.h>
 #include <link.h>
-#include <vector>
 
 namespace cohort {
 namespace {
@@ -60,8 +61,8 @@ std::string describe(AppTypes types) {
   std::string text;
   std::size_t type_id = 0;
   for (auto const& type : types) {
-    text += "worker type " + std::to_string(type_id++) + ": " + std::string(type.name) +
-            ", init " + std::string(type.init) + '\n';
+    text += "worker type " + std::to_string(type_id++) + ": " + std::string(type.name) + ", init " +
+            std::string(type.init) + '\n';
     std::size_t function_id = 0;
     for (auto const& function : type.functions) {
       text += "function " + std::to_string(function_id++) + " of " + std::string(type.name) + ": " +

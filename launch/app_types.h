@@ -52,7 +52,7 @@ struct InitOf {
   using type = NoInit;
 };
 template <class W>
-  requires requires { typename W::Init; }
+requires requires { typename W::Init; }
 struct InitOf<W> {
   using type = typename W::Init;
 };
@@ -89,12 +89,12 @@ struct EntriesOf<W, FunctionList<Members...>> {
 
 template <class W>
 constexpr WorkerTypeEntry worker_type_entry() {
-  static_assert(WorkerType<W>, "a worker type needs `using Functions = cohort::FunctionList<...>;`");
+  static_assert(WorkerType<W>,
+                "a worker type needs `using Functions = cohort::FunctionList<...>;`");
   using Init = typename InitOf<W>::type;
   return {type_text<W>(),
           std::is_same_v<Init, NoInit> ? std::string_view("void") : type_text<Init>(),
-          EntriesOf<W, typename W::Functions>::value,
-          &construct_worker<W>,
+          EntriesOf<W, typename W::Functions>::value, &construct_worker<W>,
           [](void* object) { delete static_cast<W*>(object); }};
 }
 

@@ -2,9 +2,10 @@
 
 #include <cerrno>
 #include <cstring>
+#include <stdexcept>
+
 #include <poll.h>
 #include <sodium.h>
-#include <stdexcept>
 #include <unistd.h>
 
 #include "core/archive.h"
@@ -15,8 +16,8 @@ namespace cohort {
 
 template <class Archive>
 void serialize(Archive& archive, Settings& settings, unsigned) {
-  archive & settings.max_message_size & settings.heartbeat_interval & settings.heartbeat_timeout &
-      settings.handshake_timeout & settings.shutdown_timeout & settings.spin;
+  archive& settings.max_message_size& settings.heartbeat_interval& settings
+      .heartbeat_timeout& settings.handshake_timeout& settings.shutdown_timeout& settings.spin;
 }
 
 namespace {
@@ -34,7 +35,7 @@ struct Travelling {
 
   template <class Archive>
   void serialize(Archive& archive, unsigned) {
-    archive & secret & path & serial & parent_pid & inherited_socket & host & port & settings;
+    archive& secret& path& serial& parent_pid& inherited_socket& host& port& settings;
   }
 };
 

@@ -16,15 +16,16 @@
 
 namespace cohort {
 
-/// The environment variable that makes a process a worker: the number of the pipe's descriptor.
+/// The environment variable that makes a process a worker: the number of the pipe's descriptor, a
+/// colon, and the pid of the process that started it.
 inline constexpr char kWorkerVariable[] = "COHORT_WORKER";
 
 struct BootRecord {
   Secret secret;
   WorkerId id;
-  std::uint32_t serial = 0;      ///< under which the master knows the process
-  std::int32_t parent_pid = 0;   ///< the master's; 0 where it is not the worker's parent
-  int inherited_socket = -1;     ///< the control connection, or -1: connect to `master`
+  std::uint32_t serial = 0;     ///< under which the master knows the process
+  std::int32_t parent_pid = 0;  ///< the master's; 0 where it is not the worker's parent
+  int inherited_socket = -1;    ///< the control connection, or -1: connect to `master`
   Endpoint master;
   Settings settings;
 };

@@ -1,20 +1,21 @@
 #include "launch/child_process.h"
 
 #include <csignal>
-#include <sys/wait.h>
 #include <utility>
+
+#include <sys/wait.h>
 
 extern "C" {  // glibc 2.36 forgot to say so in this header
 #include <sys/pidfd.h>
 }
 
+#include "core/error.h"
+
 namespace cohort {
 
-ChildProcess::ChildProcess(Engine& engine, pid_t pid, std::function<void(ExitReport)> on_exit)
-    : engine_(engine),
-      pid_(pid),
-      pidfd_(check(::pidfd_open(pid, 0), "pidfd_open")),
-      on_exit_(std::move(on_exit)) {}
+ChildProcess::ChildProcess(Engine& engine, UniqueFd pidfd,
+                           std::function<void(ExitReport)> on_exit)
+    : engine_(engine), pidfd_(std::move(pidfd)), on_exit_(std::move(on_exit)) {}
 
 void ChildProcess::kill() noexcept { ::pidfd_send_signal(pidfd_.get(), SIGKILL, nullptr, 0); }
 

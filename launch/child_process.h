@@ -2,7 +2,6 @@
 #pragma once
 
 #include <functional>
-#include <sys/types.h>
 
 #include "core/engine.h"
 #include "core/error.h"
@@ -15,9 +14,8 @@ class ChildProcess : public Source {
  public:
   /// `on_exit` runs once, under the I/O lock, when the process has ended and was reaped. Attach it
   /// to an engine; it detaches itself.
-  ChildProcess(Engine& engine, pid_t pid, std::function<void(ExitReport)> on_exit);
+  ChildProcess(Engine& engine, UniqueFd pidfd, std::function<void(ExitReport)> on_exit);
 
-  [[nodiscard]] pid_t pid() const noexcept { return pid_; }
   /// SIGKILL; harmless once it has ended, also where its pid was given to somebody else.
   void kill() noexcept;
 
@@ -26,7 +24,6 @@ class ChildProcess : public Source {
 
  private:
   Engine& engine_;
-  pid_t const pid_;
   UniqueFd pidfd_;
   std::function<void(ExitReport)> on_exit_;
 };

@@ -1,8 +1,10 @@
 #include "launch/cluster.h"
 
-#include <mutex>
-#include <unistd.h>
+#include <algorithm>
 #include <utility>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "launch/boot.h"
 #include "launch/handshake_source.h"
@@ -18,6 +20,35 @@ namespace {
 constexpr int kBacklog = 1024;
 /// More peers than this that have not proved the secret are turned away.
 constexpr std::size_t kHandshakesAtMost = 2048;
+
+/// Where the program was started with stdin, stdout or stderr closed, a socket would get its
+/// number, and whoever prints would write into it.
+void occupy_standard_descriptors() {
+  int descriptor = check(::open("/dev/null", O_RDWR), "open(/dev/null)");
+  while (descriptor <= STDERR_FILENO) descriptor = check(::dup(descriptor), "dup");
+  ::close(descriptor);
+}
+
+/// Throws the error that comes first, by time.
+void wait_until_constructed(std::span<std::shared_ptr<RemoteWorker> const> workers,
+                            Deadline deadline, std::chrono::milliseconds timeout) {
+  CompletionWatch watch;
+  for (std::size_t i = 0; i < workers.size(); ++i) watch.add(workers[i]->constructed(), i);
+  while (watch.left() != 0) {
+    if (auto const settled = watch.next(deadline)) {
+      workers[*settled]->throw_if_not_constructed();
+      continue;
+    }
+    auto const late = std::find_if(workers.begin(), workers.end(), [](auto const& worker) {
+      return !worker->constructed().ready();
+    });
+    if (late == workers.end()) continue;
+    throw Error(ErrorKind::kTimedOut,
+                "it was not ready within " + std::to_string(timeout.count()) +
+                    " ms (spawn_timeout)",
+                (*late)->where());
+  }
+}
 
 }  // namespace
 
@@ -53,9 +84,9 @@ class Cluster::Listener : public Source {
  private:
   void greet(UniqueFd socket) {
     if (handshakes_.size() >= kHandshakesAtMost) {
-      log(LogLevel::kWarning, "a connection was turned away: " +
-                                  std::to_string(handshakes_.size()) +
-                                  " others have not proved who they are yet");
+      log(LogLevel::kWarning,
+          "a connection was turned away: " + std::to_string(handshakes_.size()) +
+              " others have not proved who they are yet");
       return;
     }
     auto holder = std::make_shared<std::weak_ptr<HandshakeSource>>();
@@ -66,7 +97,7 @@ class Cluster::Listener : public Source {
         });
     *holder = handshake;
     handshakes_.push_back(handshake);
-    handshake->start();
+    handshake->start(session_.options.settings.handshake_timeout);
   }
 
   void route(HandshakeSource::Outcome& outcome) {
@@ -86,8 +117,9 @@ class Cluster::Listener : public Source {
   std::vector<std::shared_ptr<HandshakeSource>> handshakes_;
 };
 
-Cluster::Cluster(AppTypes types, ClusterOptions options)
-    : session_(std::make_unique<Session>(types, options)) {
+Cluster::Cluster(AppTypes types, ClusterOptions options) {
+  occupy_standard_descriptors();
+  session_ = std::make_unique<Session>(types, options);
   if (options.transport == Transport::kTcp) {
     listener_ = std::make_shared<Listener>(*session_);
     session_->engine.attach(listener_);
@@ -104,12 +136,12 @@ Cluster::~Cluster() {
       log(LogLevel::kError, "worker " + worker->id().to_string() + " does not end, even killed");
     }
   }
-  if (listener_) {
-    session_->engine.run_locked([this] {
-      listener_->stop();
-      session_->engine.detach(*listener_);
-    });
-  }
+  // Also where there is no listener: the handler that told of the last end may still run.
+  session_->engine.run_locked([this] {
+    if (!listener_) return;
+    listener_->stop();
+    session_->engine.detach(*listener_);
+  });
 }
 
 std::uint32_t Cluster::workers() const noexcept {
@@ -138,33 +170,20 @@ std::vector<std::shared_ptr<RemoteWorker>> Cluster::spawn_workers(
   }
   session_->starter.run([&] { start_processes(workers, serials, options); });
 
-  std::exception_ptr first_error;
-  for (auto const& worker : workers) {
-    try {
-      auto& constructed = worker->constructed();
-      if (!constructed.wait_for(deadline.left())) {
-        throw Error(ErrorKind::kTimedOut,
-                    "it was not ready within " + std::to_string(options.spawn_timeout.count()) +
-                        " ms (spawn_timeout)",
-                    worker->where());
-      }
-      constructed.get();
-    } catch (...) {
-      if (!first_error) first_error = std::current_exception();
-    }
-    if (first_error) break;
+  try {
+    wait_until_constructed(workers, deadline, options.spawn_timeout);
+    return workers;
+  } catch (...) {
+    for (auto const& worker : workers) worker->shut_down();
+    auto const patience =
+        Deadline::after(session_->options.settings.shutdown_timeout + std::chrono::seconds(5));
+    for (auto const& worker : workers) static_cast<void>(worker->wait_until_ended(patience));
+    throw;
   }
-  if (!first_error) return workers;
-  for (auto const& worker : workers) worker->shut_down();
-  auto const patience =
-      Deadline::after(session_->options.settings.shutdown_timeout + std::chrono::seconds(5));
-  for (auto const& worker : workers) static_cast<void>(worker->wait_until_ended(patience));
-  std::rethrow_exception(first_error);
 }
 
 void Cluster::start_processes(std::span<std::shared_ptr<RemoteWorker> const> workers,
-                              std::span<std::uint32_t const> serials,
-                              SpawnOptions const& options) {
+                              std::span<std::uint32_t const> serials, SpawnOptions const& options) {
   BootRecord boot{.secret = session_->secret,
                   .id = {},
                   .parent_pid = ::getpid(),

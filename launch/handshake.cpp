@@ -74,9 +74,15 @@ MasterHandshake::State MasterHandshake::feed(std::span<std::byte const> bytes) {
   bool progress = true;
   while (progress && state_ == State::kGoesOn) {
     switch (step_) {
-      case Step::kHello: progress = take_hello(); break;
-      case Step::kProof: progress = take_proof(); break;
-      case Step::kListing: progress = take_listing(); break;
+      case Step::kHello:
+        progress = take_hello();
+        break;
+      case Step::kProof:
+        progress = take_proof();
+        break;
+      case Step::kListing:
+        progress = take_listing();
+        break;
     }
   }
   return state_;
@@ -84,6 +90,7 @@ MasterHandshake::State MasterHandshake::feed(std::span<std::byte const> bytes) {
 
 bool MasterHandshake::take_hello() {
   // Whoever is not of cohort is refused by its first bytes; it need not send a whole hello.
+  if (input_.empty()) return false;
   auto const seen = std::min(input_.size(), kMagic.size());
   if (std::memcmp(input_.data(), kMagic.data(), seen) != 0) {
     refuse("the peer does not speak cohort's protocol");
@@ -97,8 +104,8 @@ bool MasterHandshake::take_hello() {
     refuse(std::move(text));
     return false;
   }
-  hello.host.back() = '\0';
-  claim_ = {hello.serial, hello.pid, hello.host.data()};
+  std::string_view const host(hello.host.data(), hello.host.size());
+  claim_ = {hello.serial, hello.pid, std::string(host.substr(0, host.find('\0')))};
   their_fingerprint_ = hello.fingerprint;
 
   MasterHello const answer{.nonce = random_nonce()};
@@ -167,7 +174,9 @@ void handshake_with_master(int socket, Secret const& secret, std::string_view de
       throw std::runtime_error("the master closed the connection during the handshake");
     }
   };
-  WorkerHello hello{.nonce = random_nonce(), .serial = claim.serial, .pid = claim.pid,
+  WorkerHello hello{.nonce = random_nonce(),
+                    .serial = claim.serial,
+                    .pid = claim.pid,
                     .fingerprint = fingerprint(description)};
   claim.host.copy(hello.host.data(), hello.host.size() - 1);
   send(bytes_of(hello));

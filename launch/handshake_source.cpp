@@ -3,8 +3,9 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <sys/socket.h>
 #include <utility>
+
+#include <sys/socket.h>
 
 namespace cohort {
 
@@ -17,17 +18,20 @@ HandshakeSource::HandshakeSource(Session& session, UniqueFd socket,
   set_nonblocking(socket_.get(), true);
 }
 
-void HandshakeSource::start() {
-  auto const timeout = session_.options.settings.handshake_timeout;
+void HandshakeSource::start(std::optional<std::chrono::milliseconds> timeout) {
+  if (timeout) finish_after(*timeout);
+  session_.engine.attach(shared_from_this());
+}
+
+void HandshakeSource::finish_after(std::chrono::milliseconds timeout) {
   auto const self = std::weak_ptr<Source>(weak_from_this());
   timer_ = session_.engine.timers().schedule(Clock::now() + timeout, [self, timeout] {
     if (auto const source = self.lock()) {
-      static_cast<HandshakeSource&>(*source).finish(
-          "no complete handshake within " + std::to_string(timeout.count()) +
-          " ms (handshake_timeout)");
+      static_cast<HandshakeSource&>(*source).finish("no complete handshake within " +
+                                                    std::to_string(timeout.count()) +
+                                                    " ms (handshake_timeout)");
     }
   });
-  session_.engine.attach(shared_from_this());
 }
 
 void HandshakeSource::abandon() {
@@ -66,7 +70,8 @@ bool HandshakeSource::on_readable() noexcept {
 bool HandshakeSource::send_output() {
   auto const output = handshake_.take_output();
   if (output.empty()) return true;
-  auto const sent = ::send(socket_.get(), output.data(), output.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  auto const sent =
+      ::send(socket_.get(), output.data(), output.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   return sent == static_cast<ssize_t>(output.size());
 }
 

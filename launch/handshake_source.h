@@ -2,7 +2,9 @@
 // engine, with a deadline, and hands the socket on. Under the I/O lock throughout.
 #pragma once
 
+#include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "core/engine.h"
@@ -26,8 +28,9 @@ class HandshakeSource : public Source {
 
   HandshakeSource(Session& session, UniqueFd socket, std::function<void(Outcome)> done);
 
-  /// Attaches it and starts the clock. Under the I/O lock, or from any thread.
-  void start();
+  /// Attaches it and starts the clock, where there is a timeout. Under the I/O lock, or from any
+  /// thread.
+  void start(std::optional<std::chrono::milliseconds> timeout);
   /// Ends it without an outcome.
   void abandon();
 
@@ -36,6 +39,7 @@ class HandshakeSource : public Source {
 
  private:
   void finish(std::string refusal);
+  void finish_after(std::chrono::milliseconds timeout);
   [[nodiscard]] bool send_output();
 
   Session& session_;

@@ -3,12 +3,18 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <fcntl.h>
-#include <spawn.h>
 #include <stdexcept>
 #include <string>
-#include <unistd.h>
 #include <vector>
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern "C" {  // glibc 2.36 forgot to say so in this header
+#include <sys/pidfd.h>
+}
 
 #include "core/error.h"
 
@@ -117,8 +123,21 @@ std::vector<std::string> child_environment(int boot_descriptor) {
   for (char** variable = environ; *variable != nullptr; ++variable) {
     if (!std::string_view(*variable).starts_with(prefix)) variables.emplace_back(*variable);
   }
-  variables.push_back(prefix + std::to_string(boot_descriptor));
+  variables.push_back(prefix + std::to_string(boot_descriptor) + ':' +
+                      std::to_string(::getpid()));
   return variables;
+}
+
+/// Ends the process where it cannot be watched.
+UniqueFd open_pidfd(pid_t pid, std::string const& path) {
+  UniqueFd pidfd(::pidfd_open(pid, 0));
+  if (pidfd) return pidfd;
+  int const error = errno;
+  // Where the program ignores SIGCHLD, the kernel reaps a process that ends at once.
+  if (error == ESRCH) throw std::runtime_error(path + " ended as soon as it was started");
+  ::kill(pid, SIGKILL);
+  ::waitpid(pid, nullptr, 0);
+  throw_errno("pidfd_open", error);
 }
 
 std::vector<char*> pointers_to(std::vector<std::string>& texts) {
@@ -169,6 +188,7 @@ LocalProcess start_local_process(BootRecord boot, Transport transport,
   if (error != 0) {
     throw std::runtime_error("cannot start " + path + ": " + std::strerror(error));
   }
+  process.pidfd = open_pidfd(process.pid, path);
   return process;
 }
 

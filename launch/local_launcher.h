@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+
 #include <sys/types.h>
 
 #include "launch/boot.h"
@@ -12,7 +13,8 @@ namespace cohort {
 
 struct LocalProcess {
   pid_t pid = -1;
-  UniqueFd socket;  ///< our end of the control connection, for Transport::kUnix
+  UniqueFd pidfd;
+  UniqueFd socket;       ///< our end of the control connection, for Transport::kUnix
   UniqueFd stdout_pipe;  ///< to read from, for Redirect::Mode::kForward
   UniqueFd stderr_pipe;
 };

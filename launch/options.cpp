@@ -1,8 +1,9 @@
 #include "launch/options.h"
 
 #include <charconv>
-#include <sched.h>
 #include <stdexcept>
+
+#include <sched.h>
 
 namespace cohort {
 
@@ -19,8 +20,7 @@ std::uint32_t parse_workers(std::string const& text) {
   if (number == "local") return usable_cores();
   if (number.starts_with("local:")) number.remove_prefix(6);
   std::uint32_t workers = 0;
-  auto const [stop, error] =
-      std::from_chars(number.data(), number.data() + number.size(), workers);
+  auto const [stop, error] = std::from_chars(number.data(), number.data() + number.size(), workers);
   if (error != std::errc{} || stop != number.data() + number.size() || workers == 0 ||
       workers > kMost) {
     throw std::invalid_argument("--workers " + text +

@@ -1,8 +1,10 @@
 #include "launch/output_forwarder.h"
 
 #include <cerrno>
-#include <unistd.h>
 #include <utility>
+
+#include <poll.h>
+#include <unistd.h>
 
 namespace cohort {
 namespace {
@@ -44,10 +46,7 @@ bool OutputForwarder::read_some() noexcept {
 
 void OutputForwarder::take(char const* data, std::size_t size) {
   tail_.append(data, size);
-  if (tail_.size() > 2 * kTail) {
-    auto const line = tail_.find('\n', tail_.size() - kTail);
-    tail_.erase(0, line == tail_.npos ? tail_.size() - kTail : line + 1);
-  }
+  if (tail_.size() > 2 * kTail) tail_.erase(0, tail_.size() - kTail - 1);
   unfinished_.append(data, size);
   std::string lines;
   std::size_t from = 0;
@@ -67,13 +66,27 @@ void OutputForwarder::take(char const* data, std::size_t size) {
   if (!lines.empty()) write(std::move(lines));
 }
 
+std::string OutputForwarder::tail() const {
+  if (tail_.size() <= kTail) return tail_;
+  // From the first whole line on; the end of a line that is longer than all of it.
+  auto const cut = tail_.size() - kTail;
+  auto const line = tail_.find('\n', cut - 1);
+  return tail_.substr(line < tail_.size() - 1 ? line + 1 : cut);
+}
+
 void OutputForwarder::write(std::string text) {
   writer_.post([text = std::move(text), to = to_] {
     std::size_t done = 0;
     while (done < text.size()) {
       auto const count = ::write(to, text.data() + done, text.size() - done);
-      if (count < 0 && errno != EINTR && errno != EAGAIN) return;  // the reader is gone
-      if (count > 0) done += static_cast<std::size_t>(count);
+      if (count > 0) {
+        done += static_cast<std::size_t>(count);
+      } else if (errno == EAGAIN) {
+        pollfd room{to, POLLOUT, 0};
+        ::poll(&room, 1, -1);
+      } else if (errno != EINTR) {
+        return;  // the reader is gone
+      }
     }
   });
 }

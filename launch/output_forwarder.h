@@ -21,7 +21,7 @@ class OutputForwarder : public Source {
   /// Reads what is there now, gives out an unfinished line, and stops. Under the I/O lock.
   void finish() noexcept;
   /// The last lines, at most 4 KiB, without tags. Under the I/O lock.
-  [[nodiscard]] std::string const& tail() const noexcept { return tail_; }
+  [[nodiscard]] std::string tail() const;
 
   [[nodiscard]] int descriptor() const noexcept override { return pipe_.get(); }
   bool on_readable() noexcept override;

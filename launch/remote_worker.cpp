@@ -1,5 +1,6 @@
 #include "launch/remote_worker.h"
 
+#include <csignal>
 #include <utility>
 
 #include "launch/log.h"
@@ -25,9 +26,8 @@ RemoteWorker::RemoteWorker(Session& session, std::uint32_t serial, ConstructRequ
       serial_(serial),
       id_(WorkerId().child(serial)),
       request_(std::move(request)),
-      constructor_name_(
-          "constructor of " +
-          std::string(session.types[static_cast<std::uint32_t>(request_.type)].name)),
+      constructor_name_("constructor of " +
+                        std::string(session.types[static_cast<std::uint32_t>(request_.type)].name)),
       on_failure_(std::move(on_failure)),
       construct_(new CallState(session.engine, {}, constructor_name_)),
       constructed_(construct_) {}
@@ -36,15 +36,15 @@ RemoteWorker::~RemoteWorker() {
   if (!construct_sent_) construct_->release();
 }
 
-// ---- coming to life ------------------------------------------------------------------------------
+// ---- coming to life
+// ------------------------------------------------------------------------------
 
 void RemoteWorker::adopt(LocalProcess process) {
-  auto self = shared_from_this();
-  auto process_holder = std::make_shared<LocalProcess>(std::move(process));
-  session_.engine.run_locked([this, self, &process = *process_holder] {
+  auto const self = shared_from_this();
+  session_.engine.run_locked([&] {
     pid_ = process.pid;
-    auto const tag = "[worker " + id_.to_string() + ' ' + session_.host + ' ' +
-                     std::to_string(pid_) + "] ";
+    auto const tag =
+        "[worker " + id_.to_string() + ' ' + session_.host + ' ' + std::to_string(pid_) + "] ";
     auto const forward = [&](UniqueFd& pipe, int to) -> std::shared_ptr<OutputForwarder> {
       if (!pipe) return nullptr;
       auto forwarder = std::make_shared<OutputForwarder>(session_.engine, std::move(pipe), tag, to,
@@ -55,13 +55,14 @@ void RemoteWorker::adopt(LocalProcess process) {
     stdout_ = forward(process.stdout_pipe, 1);
     stderr_ = forward(process.stderr_pipe, 2);
     process_ = std::make_shared<ChildProcess>(
-        session_.engine, pid_, [self](ExitReport report) { self->on_exit(std::move(report)); });
+        session_.engine, std::move(process.pidfd),
+        [self](ExitReport report) { self->on_exit(std::move(report)); });
     session_.engine.attach(process_);
     if (process.socket) {
       handshake_ = std::make_shared<HandshakeSource>(
           session_, std::move(process.socket),
           [self](HandshakeSource::Outcome outcome) { self->on_handshake(std::move(outcome)); });
-      handshake_->start();
+      handshake_->start(std::nullopt);  // spawn_timeout is enough: nobody else has this socket
     }
     if (shutdown_requested_) kill();
   });
@@ -98,8 +99,8 @@ bool RemoteWorker::take_connection(HandshakeSource::Outcome& outcome) {
   connection_ = std::make_shared<Connection>(
       session_.engine, std::make_unique<StreamChannel>(std::move(outcome.socket)),
       session_.options.settings, std::move(peer), *this, outcome.leftover);
-  send_construct();
   connection_->start();
+  send_construct();  // after start(): a large Init has to wait for room
   return true;
 }
 
@@ -142,25 +143,38 @@ void RemoteWorker::refuse(std::string reason) {
   construct_->settle_with(Error(ErrorKind::kRefused, std::move(reason), std::move(place)));
 }
 
-Provenance RemoteWorker::where() const {
-  if (connection_) return connection_->peer();
-  return {.worker = id_, .host = session_.host, .pid = pid_};
+void RemoteWorker::throw_if_not_constructed() const {
+  if (construct_->error) throw Error(*construct_->error);
 }
 
-// ---- coming to an end ----------------------------------------------------------------------------
+Provenance RemoteWorker::where() const {
+  Provenance place{.worker = id_, .host = session_.host};
+  session_.engine.run_locked([&] {
+    if (connection_) place = connection_->peer();
+    place.pid = pid_;
+  });
+  return place;
+}
+
+// ---- coming to an end
+// ----------------------------------------------------------------------------
 
 void RemoteWorker::shut_down() {
+  if (ended()) return;  // the session may be gone
   auto const self = shared_from_this();
   session_.engine.run_locked([&] {
     if (shutdown_requested_ || finalized_) return;
+    if (end_ && end_ != End::kGoodbye) return kill();  // it died before it was asked to end
     shutdown_requested_ = true;
-    if (!connection_ || end_) return kill();
+    // A constructor that hangs would only be waited for in vain.
+    if (!connection_ || !construct_->done.ready()) return kill();
     connection_->send_control(FrameKind::kShutdown);
     kill_after(session_.options.settings.shutdown_timeout);
   });
 }
 
 void RemoteWorker::kill() {
+  if (ended()) return;  // the session may be gone
   auto const self = shared_from_this();
   session_.engine.run_locked([&] {
     if (process_) process_->kill();
@@ -168,7 +182,7 @@ void RemoteWorker::kill() {
 }
 
 bool RemoteWorker::wait_until_ended(Deadline deadline) {
-  return session_.engine.wait(ended_, deadline);
+  return ended() || session_.engine.wait(ended_, deadline);
 }
 
 void RemoteWorker::kill_after(milliseconds delay) {
@@ -222,13 +236,14 @@ void RemoteWorker::finalize() {
   if (std::exchange(finalized_, true)) return;
   session_.engine.timers().cancel(kill_timer_);
   if (handshake_) handshake_->abandon();
-  if (connection_ && !end_) {
-    end_ = End::kClosed;
-    connection_->close(ErrorKind::kDisconnected, describe_end());
-  }
+  handshake_.reset();  // its callback holds this object
+  bool const still_open = connection_ && !end_;  // a process that the worker left behind has it
+  if (still_open) end_ = End::kClosed;
   if (stdout_) stdout_->finish();
   if (stderr_) stderr_->finish();
   if (exit_ && stderr_) exit_->stderr_tail = stderr_->tail();
+  stdout_.reset();  // the pipes need not stay open as long as the handle lives
+  stderr_.reset();
 
   bool const expected = shutdown_requested_ || end_ == End::kGoodbye;
   bool const was_alive = construct_->done.ready() && !construct_->error;
@@ -237,13 +252,16 @@ void RemoteWorker::finalize() {
     auto const reason = expected ? "the worker was shut down" : error.reason();
     connection_->fail_pending(ErrorKind::kDisconnected, reason,
                               expected ? std::nullopt : error.exit());
+    if (still_open) connection_->close(ErrorKind::kDisconnected, reason);
   }
   if (!construct_sent_) {
     construct_sent_ = true;
     construct_->settle_with(error);
   }
-  if (was_alive && !expected) {
-    if (on_failure_) {
+  bool const crashed = dying_ || (exit_ && exit_->signal.value_or(SIGKILL) != SIGKILL);
+  if (was_alive && (!expected || crashed)) {
+    // A crash on the way to an end that was asked for is no failure of the work, but no secret.
+    if (on_failure_ && !expected) {
       session_.callbacks.post([on_failure = std::move(on_failure_), error] {
         try {
           on_failure(error);

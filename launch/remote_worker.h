@@ -40,8 +40,11 @@ class RemoteWorker : public ConnectionHandler, public std::enable_shared_from_th
   /// A peer that proved to be this worker was refused. False where that says nothing about it.
   bool refuse_connection(std::string const& reason);
 
-  /// Settled when the worker's object was constructed, or cannot be any more.
-  [[nodiscard]] Future<void>& constructed() noexcept { return constructed_; }
+  /// Settled when the worker's object was constructed, or cannot be any more. Not for get(), which
+  /// would give up what this object looks at later: see throw_if_not_constructed().
+  [[nodiscard]] Future<void> const& constructed() const noexcept { return constructed_; }
+  /// Once constructed() is ready: throws its error, where it has one.
+  void throw_if_not_constructed() const;
   /// Good once constructed() is.
   [[nodiscard]] std::shared_ptr<Connection> const& connection() const noexcept {
     return connection_;

@@ -1,8 +1,9 @@
 #include "launch/secret.h"
 
 #include <algorithm>
-#include <sodium.h>
 #include <stdexcept>
+
+#include <sodium.h>
 
 namespace cohort {
 namespace {
@@ -53,7 +54,8 @@ Nonce random_nonce() {
 Digest hash(std::span<std::byte const> bytes) {
   need_sodium();
   Digest digest;
-  crypto_generichash(raw(digest.data()), digest.size(), raw(bytes.data()), bytes.size(), nullptr, 0);
+  crypto_generichash(raw(digest.data()), digest.size(), raw(bytes.data()), bytes.size(), nullptr,
+                     0);
   return digest;
 }
 

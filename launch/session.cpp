@@ -1,27 +1,18 @@
 #include "launch/session.h"
 
-#include <array>
-#include <unistd.h>
-
+#include "launch/allocator.h"
 #include "launch/remote_worker.h"
+#include "transports/socket.h"
 
 namespace cohort {
-namespace {
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  if (::gethostname(name.data(), name.size() - 1) != 0) return "localhost";
-  return name.data();
-}
-
-}  // namespace
-
 Session::Session(AppTypes worker_types, ClusterOptions const& chosen)
     : options(chosen),
       types(worker_types),
       description(describe(worker_types)),
       host(host_name()),
-      engine(Engine::Options{.spin = chosen.settings.spin}) {}
+      engine(Engine::Options{.spin = chosen.settings.spin}) {
+  keep_freed_memory();
+}
 
 std::uint32_t Session::next_serial() {
   std::lock_guard const lock(mutex_);

@@ -1,10 +1,11 @@
 #include "launch/start_app.h"
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <string>
-#include <sys/resource.h>
 #include <vector>
+
+#include <CLI/CLI.hpp>
+#include <sys/resource.h>
 
 #include "core/error.h"
 #include "launch/command_line.h"

@@ -7,15 +7,17 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
-#include <fcntl.h>
 #include <memory>
+#include <utility>
+
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <unistd.h>
-#include <utility>
 
 #include "core/connection.h"
 #include "core/dispatcher.h"
 #include "core/engine.h"
+#include "launch/allocator.h"
 #include "launch/boot.h"
 #include "launch/handshake.h"
 #include "transports/socket.h"
@@ -30,18 +32,12 @@ constexpr milliseconds kBootTimeout{10'000};
 /// The master is gone: how long a running function may take to notice its stop token.
 constexpr milliseconds kOrphanGrace{500};
 constexpr milliseconds kLastWords{200};
-constexpr int kExitCannotJoin = 75;   // EX_TEMPFAIL of sysexits.h
-constexpr int kExitMasterLost = 69;   // EX_UNAVAILABLE
+constexpr int kExitCannotJoin = 75;  // EX_TEMPFAIL of sysexits.h
+constexpr int kExitMasterLost = 69;  // EX_UNAVAILABLE
 
 class WorkerServer;
 /// For the terminate handler, which has no other way to the connection.
 std::atomic<WorkerServer*> g_server{nullptr};
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  if (::gethostname(name.data(), name.size() - 1) != 0) return "localhost";
-  return name.data();
-}
 
 class WorkerServer : public ConnectionHandler {
  public:
@@ -86,8 +82,8 @@ class WorkerServer : public ConnectionHandler {
     }
   }
   [[nodiscard]] std::string name() const {
-    return "worker " + boot_.id.to_string() + " (" + host_ + ", pid " +
-           std::to_string(::getpid()) + ")";
+    return "worker " + boot_.id.to_string() + " (" + host_ + ", pid " + std::to_string(::getpid()) +
+           ")";
   }
 
  private:
@@ -159,6 +155,13 @@ void die_with_parent(std::int32_t parent) {
   if (::getppid() != parent) ::_exit(kExitMasterLost);
 }
 
+/// The same before the program's static initialisers, which may take long.
+[[gnu::constructor(101)]] void die_with_parent_from_the_start() {
+  char const* const value = std::getenv(kWorkerVariable);
+  char const* const colon = value != nullptr ? std::strchr(value, ':') : nullptr;
+  if (colon != nullptr) die_with_parent(std::atoi(colon + 1));
+}
+
 void close_on_exec(int descriptor) {
   int const flags = check(::fcntl(descriptor, F_GETFD), "fcntl(F_GETFD)");
   check(::fcntl(descriptor, F_SETFD, flags | FD_CLOEXEC), "fcntl(F_SETFD)");
@@ -169,6 +172,7 @@ void close_on_exec(int descriptor) {
 bool is_worker_process() noexcept { return std::getenv(kWorkerVariable) != nullptr; }
 
 int run_worker(AppTypes types) {
+  keep_freed_memory();
   auto const host = host_name();
   std::string who = "worker";
   try {
@@ -176,6 +180,7 @@ int run_worker(AppTypes types) {
     ::unsetenv(kWorkerVariable);  // what this process starts is not a worker
     auto boot = read_boot_record(std::move(pipe), Deadline::after(kBootTimeout));
     who += ' ' + boot.id.to_string();
+    std::setvbuf(stdout, nullptr, _IOLBF, 0);  // lines travel when they are written
     die_with_parent(boot.parent_pid);
     auto const deadline = Deadline::after(boot.settings.handshake_timeout);
     UniqueFd socket = boot.inherited_socket >= 0 ? UniqueFd(boot.inherited_socket)

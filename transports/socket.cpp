@@ -1,14 +1,16 @@
 #include "transports/socket.h"
 
+#include <array>
 #include <cerrno>
 #include <cstring>
-#include <fcntl.h>
 #include <memory>
+#include <stdexcept>
+
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <stdexcept>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -77,9 +79,8 @@ std::pair<UniqueFd, UniqueFd> make_socket_pair() {
 
 std::pair<UniqueFd, Endpoint> listen_tcp(Endpoint const& at, int backlog) {
   auto const addresses = resolve(at, AI_PASSIVE);
-  UniqueFd socket(check(::socket(addresses->ai_family,
-                                 SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
-                        "socket"));
+  UniqueFd socket(check(
+      ::socket(addresses->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), "socket"));
   int const on = 1;
   check(::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on),
         "setsockopt(SO_REUSEADDR)");
@@ -97,9 +98,8 @@ std::optional<UniqueFd> accept_tcp(int listener) {
 
 UniqueFd connect_tcp(Endpoint const& to, Deadline deadline) {
   auto const addresses = resolve(to, 0);
-  UniqueFd socket(check(::socket(addresses->ai_family,
-                                 SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
-                        "socket"));
+  UniqueFd socket(check(
+      ::socket(addresses->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), "socket"));
   if (::connect(socket.get(), addresses->ai_addr, addresses->ai_addrlen) < 0) {
     if (errno != EINPROGRESS) throw_errno("connect");
     wait_for(socket.get(), POLLOUT, deadline, "connect");
@@ -110,6 +110,12 @@ UniqueFd connect_tcp(Endpoint const& to, Deadline deadline) {
     if (error != 0) throw_errno("connect", error);
   }
   return socket;
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0) return "localhost";
+  return name.data();
 }
 
 void set_nonblocking(int descriptor, bool nonblocking) {
@@ -130,8 +136,7 @@ void tune_stream_socket(int socket) noexcept {
   int const on = 1;
   ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   auto const* ipv4 = reinterpret_cast<sockaddr_in const*>(&address);
-  bool const loopback =
-      address.ss_family == AF_INET && (ntohl(ipv4->sin_addr.s_addr) >> 24) == 127;
+  bool const loopback = address.ss_family == AF_INET && (ntohl(ipv4->sin_addr.s_addr) >> 24) == 127;
   // A pacing congestion control such as bbr halves the throughput of loopback.
   if (loopback) ::setsockopt(socket, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
 }

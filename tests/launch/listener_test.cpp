@@ -1,0 +1,176 @@
+// Strangers at the master's TCP port, while a worker serves calls undisturbed.
+#include <atomic>
+#include <cstring>
+#include <filesystem>
+#include <thread>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "launch/handshake.h"
+#include "tests/launch/support.h"
+#include "tests/launch/workers.h"
+#include "transports/socket.h"
+
+namespace launch_test {
+namespace {
+
+using cohort::fn;
+using cohort::UniqueFd;
+
+/// The TCP endpoint on which this process listens.
+cohort::Endpoint listening_endpoint() {
+  for (auto const& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    int const descriptor = std::stoi(entry.path().filename());
+    int listening = 0;
+    socklen_t size = sizeof listening;
+    if (::getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) != 0) continue;
+    sockaddr_in address{};
+    size = sizeof address;
+    ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size);
+    if (listening != 0 && address.sin_family == AF_INET) {
+      EXPECT_EQ(ntohl(address.sin_addr.s_addr), INADDR_LOOPBACK) << "open to the network";
+      return {"127.0.0.1", ntohs(address.sin_port)};
+    }
+  }
+  throw std::runtime_error("this process does not listen");
+}
+
+class Listener : public testing::Test {
+ protected:
+  Listener() {
+    cohort::ClusterOptions options{.transport = cohort::Transport::kTcp};
+    options.settings.handshake_timeout = 700ms;
+    cluster_ = std::make_unique<cohort::Cluster>(kTypes, options);
+    worker_ = std::make_unique<cohort::Worker<Calculator>>(cohort::spawn_one<Calculator>(
+        *cluster_, {.on_failure = failures_.listener(), .spawn_timeout = 60s}));
+    quiet_ = Holdings::now();
+    endpoint_ = listening_endpoint();
+    calling_ = std::jthread([this](std::stop_token stop) {
+      for (int i = 0; !stop.stop_requested(); ++i) {
+        if (worker_->call(fn<&Calculator::add>, i, 1).get() != i + 1) ++wrong_answers_;
+        ++answers_;
+      }
+    });
+  }
+  ~Listener() override {
+    auto const before = answers_.load();
+    EXPECT_TRUE(eventually([&] { return answers_ > before; })) << "the worker's calls stand still";
+    calling_ = {};
+    EXPECT_EQ(wrong_answers_, 0);
+    EXPECT_TRUE(nothing_is_left(quiet_));
+    EXPECT_EQ(failures_.count(), 0U);
+    // And a new worker gets in.
+    auto const next = cohort::spawn_one<Calculator>(*cluster_, {});
+    EXPECT_EQ(next.call(fn<&Calculator::add>, 1, 2).get(), 3);
+  }
+  [[nodiscard]] UniqueFd connect() const {
+    return cohort::connect_tcp(endpoint_, cohort::Deadline::after(kBound));
+  }
+  /// Waits until the other side hung up; its bytes so far.
+  static std::string read_to_end(UniqueFd const& socket) {
+    std::string all;
+    char byte = 0;
+    auto const deadline = cohort::Deadline::after(kBound);
+    try {
+      while (cohort::receive_exactly(socket.get(), &byte, 1, deadline)) all += byte;
+    } catch (std::system_error const& error) {
+      ADD_FAILURE() << "not hung up: " << error.what();
+    }
+    return all;
+  }
+  static void send(UniqueFd const& socket, std::string const& bytes) {
+    static_cast<void>(cohort::send_exactly(socket.get(), bytes.data(), bytes.size(),
+                                           cohort::Deadline::after(kBound)));
+  }
+  /// The bytes of a hello as this build writes them, from a worker without the secret.
+  static std::string valid_hello() {
+    auto const [here, there] = cohort::make_socket_pair();
+    try {
+      cohort::handshake_with_master(there.get(), cohort::Secret::random(), "listing",
+                                    {1, 4711, "node17"}, cohort::Deadline::after(1ms));
+    } catch (std::exception const&) {  // nobody answers
+    }
+    std::string hello(152, '\0');
+    EXPECT_TRUE(cohort::receive_exactly(here.get(), hello.data(), hello.size(),
+                                        cohort::Deadline::after(1s)));
+    return hello;
+  }
+
+  Failures failures_;
+  std::unique_ptr<cohort::Cluster> cluster_;
+  std::unique_ptr<cohort::Worker<Calculator>> worker_;
+  Holdings quiet_;
+  cohort::Endpoint endpoint_;
+  std::atomic<int> answers_{0};
+  std::atomic<int> wrong_answers_{0};
+  std::jthread calling_;
+};
+
+TEST_F(Listener, HangsUpOnGarbageAtOnce) {
+  auto const start = Clock::now();
+  for (auto const& garbage : {std::string("GET / HTTP/1.1\r\nHost: here\r\n\r\n"),
+                              std::string(100'000, '\xff'), std::string(1, '\0')}) {
+    auto const socket = connect();
+    send(socket, garbage);
+    EXPECT_EQ(read_to_end(socket), "");
+  }
+  if (kTsan || kAsan) return;
+  EXPECT_LT(Clock::now() - start, 3 * 700ms) << "waited for handshake_timeout";
+}
+
+TEST_F(Listener, HangsUpOnAHelloThatIsFollowedBySilence) {
+  auto const socket = connect();
+  send(socket, valid_hello());
+  EXPECT_EQ(read_to_end(socket).size(), 80U) << "the master's hello and proof, and no more";
+}
+
+TEST_F(Listener, HangsUpOnAWrongProofAndClaimsNoWorker) {
+  auto const socket = connect();
+  send(socket, valid_hello());
+  send(socket, std::string(32, 'x'));
+  EXPECT_EQ(read_to_end(socket).size(), 80U);
+}
+
+TEST_F(Listener, HangsUpOnHalfAHello) {
+  auto const socket = connect();
+  send(socket, valid_hello().substr(0, 76));
+  EXPECT_EQ(read_to_end(socket), "");
+}
+
+TEST_F(Listener, HangsUpOnAByteNowAndThen) {
+  auto const socket = connect();
+  auto const hello = valid_hello();
+  auto const start = Clock::now();
+  try {
+    for (std::size_t i = 0; i < 100; ++i) {  // each byte alone would come in time
+      std::this_thread::sleep_for(20ms);     // the pace is the attack, nothing is waited for
+      if (!cohort::send_exactly(socket.get(), &hello[i], 1, cohort::Deadline::after(kBound))) break;
+    }
+  } catch (std::system_error const&) {  // reset
+  }
+  EXPECT_EQ(read_to_end(socket), "");
+  EXPECT_GE(Clock::now() - start, 600ms);
+}
+
+TEST_F(Listener, TakesPeersThatGoAwayAtOnce) {
+  for (int i = 0; i < 200; ++i) {
+    auto const socket = connect();
+    if (i % 2 == 0) send(socket, "COHORT");
+  }
+}
+
+TEST_F(Listener, SurvivesThreeHundredSilentConnections) {
+  std::vector<UniqueFd> sockets;
+  for (int i = 0; i < 300; ++i) sockets.push_back(connect());
+  auto const before = answers_.load();
+  EXPECT_TRUE(eventually([&] { return answers_ > before + 10; }));
+  auto const next = cohort::spawn_one<Calculator>(*cluster_, {.spawn_timeout = 60s});
+  EXPECT_EQ(next.call(fn<&Calculator::add>, 1, 2).get(), 3);
+  for (auto const& socket : sockets) EXPECT_EQ(read_to_end(socket), "");
+  next.shut_down();
+  EXPECT_TRUE(next.wait_until_ended(kBound));
+}
+
+}  // namespace
+}  // namespace launch_test

@@ -1,0 +1,385 @@
+// The parts of launch/ that need no worker: forwarder, child process, threads, records, parsing.
+#include <array>
+#include <atomic>
+#include <csignal>
+#include <stdexcept>
+#include <thread>
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern "C" {  // glibc 2.36 forgot to say so in this header
+#include <sys/pidfd.h>
+}
+
+#include "core/engine.h"
+#include "launch/boot.h"
+#include "launch/child_process.h"
+#include "launch/options.h"
+#include "launch/output_forwarder.h"
+#include "launch/secret.h"
+#include "launch/serial_thread.h"
+#include "tests/launch/support.h"
+#include "tests/launch/workers.h"
+
+namespace launch_test {
+namespace {
+
+using cohort::UniqueFd;
+
+std::pair<UniqueFd, UniqueFd> make_pipe() {
+  int ends[2];
+  cohort::check(::pipe2(ends, O_CLOEXEC), "pipe2");
+  return {UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
+// ---- OutputForwarder ---------------------------------------------------------------------------
+
+class Forwarder : public testing::Test {
+ protected:
+  Forwarder() {
+    auto [read_end, write_end] = make_pipe();
+    pipe_ = std::move(write_end);
+    to_ = UniqueFd(cohort::check(
+        ::open((dir_ / "out").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600), "open"));
+    forwarder_ = std::make_shared<cohort::OutputForwarder>(engine_, std::move(read_end), "[tag] ",
+                                                           to_.get(), writer_);
+    engine_.attach(forwarder_);
+  }
+  void say(std::string const& text) {
+    ASSERT_EQ(::write(pipe_.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  }
+  [[nodiscard]] bool forwards(std::string const& text) {
+    return eventually([&] { return read_file(dir_ / "out") == text; }, 10s);
+  }
+  std::string finish() {
+    std::string tail;
+    engine_.run_locked([&] {
+      forwarder_->finish();
+      tail = forwarder_->tail();
+    });
+    writer_.run([] {});
+    return tail;
+  }
+
+  TempDir dir_;
+  cohort::SerialThread writer_;
+  cohort::Engine engine_;
+  UniqueFd pipe_;
+  UniqueFd to_;
+  std::shared_ptr<cohort::OutputForwarder> forwarder_;
+};
+
+TEST_F(Forwarder, TagsWholeLinesAsTheyCome) {
+  say("one\ntwo\nunfin");
+  EXPECT_TRUE(forwards("[tag] one\n[tag] two\n"));
+  say("ished\n");
+  EXPECT_TRUE(forwards("[tag] one\n[tag] two\n[tag] unfinished\n"));
+  EXPECT_EQ(finish(), "one\ntwo\nunfinished\n");
+}
+
+TEST_F(Forwarder, EndsAnUnfinishedLineAtTheEnd) {
+  say("one\ntw");
+  finish();
+  EXPECT_EQ(read_file(dir_ / "out"), "[tag] one\n[tag] tw\n");
+}
+
+TEST_F(Forwarder, StopsAtTheEndOfThePipe) {
+  say("one\n");
+  pipe_.reset();
+  EXPECT_TRUE(forwards("[tag] one\n"));
+  EXPECT_EQ(finish(), "one\n");
+}
+
+TEST_F(Forwarder, KeepsEmptyLinesAndPassesBinaryOn) {
+  say(std::string("\n\n\0x\n", 5));
+  EXPECT_TRUE(forwards(std::string("[tag] \n[tag] \n[tag] \0x\n", 23)));
+  finish();
+}
+
+TEST_F(Forwarder, GivesOutALongLineInPieces) {
+  say(std::string(20'000, 'x'));
+  EXPECT_TRUE(eventually([&] { return read_file(dir_ / "out").size() > 16'000; }, 10s));
+  finish();
+  auto text = read_file(dir_ / "out");
+  EXPECT_EQ(std::count(text.begin(), text.end(), 'x'), 20'000);
+}
+
+TEST_F(Forwarder, KeepsTheLastWholeLinesAsItsTail) {
+  std::string all;
+  for (int i = 0; i < 3000; ++i) {
+    auto const line = "line " + std::to_string(i) + '\n';
+    say(line);
+    all += line;
+  }
+  auto const tail = finish();
+  EXPECT_LE(tail.size(), 4096U);
+  EXPECT_GT(tail.size(), 4000U);
+  EXPECT_TRUE(all.ends_with(tail));
+  EXPECT_TRUE(tail.starts_with("line "));
+}
+
+TEST_F(Forwarder, KeepsTheEndOfALineThatIsLongerThanTheTail) {
+  say(std::string(15'000, 'x') + "the end\n");
+  auto const tail = finish();
+  EXPECT_EQ(tail.size(), 4096U);
+  EXPECT_TRUE(tail.ends_with("xthe end\n"));
+}
+
+// ---- ChildProcess -------------------------------------------------------------------------------
+
+class Child : public testing::Test {
+ protected:
+  void run(std::string const& script) {
+    std::array<char const*, 4> const arguments{"sh", "-c", script.c_str(), nullptr};
+    ASSERT_EQ(::posix_spawn(&pid_, "/bin/sh", nullptr, nullptr,
+                            const_cast<char* const*>(arguments.data()), environ),
+              0);
+    child_ = std::make_shared<cohort::ChildProcess>(
+        engine_, UniqueFd(cohort::check(::pidfd_open(pid_, 0), "pidfd_open")),
+        [this](cohort::ExitReport report) {
+          report_ = std::move(report);
+          ended_.set(engine_);
+        });
+    engine_.attach(child_);
+  }
+  void wait_and_expect_no_zombie() {
+    ASSERT_TRUE(engine_.wait(ended_, cohort::Deadline::after(kBound)));
+    EXPECT_EQ(::waitpid(pid_, nullptr, WNOHANG), -1);
+  }
+  cohort::Engine engine_;
+  cohort::Event ended_;
+  cohort::ExitReport report_;
+  pid_t pid_ = -1;
+  std::shared_ptr<cohort::ChildProcess> child_;
+};
+
+TEST_F(Child, TellsTheExitCode) {
+  run("exit 5");
+  wait_and_expect_no_zombie();
+  EXPECT_EQ(report_.exit_code, 5);
+  EXPECT_EQ(report_.signal, std::nullopt);
+  EXPECT_EQ(report_.to_string(), "exited with code 5");
+  child_->kill();  // harmless
+}
+
+TEST_F(Child, TellsTheSignal) {
+  run("kill -USR1 $$");
+  wait_and_expect_no_zombie();
+  EXPECT_EQ(report_.signal, SIGUSR1);
+  EXPECT_EQ(report_.exit_code, std::nullopt);
+}
+
+TEST_F(Child, IsKilled) {
+  run("exec sleep 1000");
+  child_->kill();
+  wait_and_expect_no_zombie();
+  EXPECT_EQ(report_.signal, SIGKILL);
+}
+
+TEST_F(Child, ThatSomebodyElseReapedEndedForUnknownReasons) {
+  std::signal(SIGCHLD, SIG_IGN);
+  run("exec sleep 1000");
+  child_->kill();
+  ASSERT_TRUE(engine_.wait(ended_, cohort::Deadline::after(kBound)));
+  std::signal(SIGCHLD, SIG_DFL);
+  EXPECT_EQ(report_.to_string(), "");
+}
+
+// ---- SerialThread -------------------------------------------------------------------------------
+
+TEST(SerialThread, RunsTasksInOrderAndAllOfThemBeforeItEnds) {
+  std::vector<int> order;
+  {
+    cohort::SerialThread thread;
+    for (int i = 0; i < 1000; ++i) thread.post([&order, i] { order.push_back(i); });
+  }
+  ASSERT_EQ(order.size(), 1000U);
+  EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
+}
+
+TEST(SerialThread, RunReturnsWhenTheTaskRanAndThrowsWhatItThrows) {
+  cohort::SerialThread thread;
+  std::thread::id where;
+  bool current = false;
+  thread.run([&] {
+    where = std::this_thread::get_id();
+    current = thread.is_current();
+  });
+  EXPECT_NE(where, std::this_thread::get_id());
+  EXPECT_TRUE(current);
+  EXPECT_FALSE(thread.is_current());
+  EXPECT_THROW(thread.run([] { throw std::out_of_range("no"); }), std::out_of_range);
+  bool ran = false;
+  thread.run([&] { ran = true; });
+  EXPECT_TRUE(ran);
+}
+
+TEST(SerialThread, StartsNoThreadForNothing) {
+  auto const tasks = [] {
+    auto const folder = std::filesystem::directory_iterator("/proc/self/task");
+    return std::distance(begin(folder), end(folder));
+  };
+  auto const before = tasks();
+  cohort::SerialThread thread;
+  EXPECT_EQ(tasks(), before);
+}
+
+// ---- the boot record ----------------------------------------------------------------------------
+
+cohort::BootRecord some_record() {
+  cohort::BootRecord record{.secret = cohort::Secret::random(),
+                            .id = {2, 7},
+                            .serial = 9,
+                            .parent_pid = 4711,
+                            .inherited_socket = 5,
+                            .master = {"127.0.0.1", 4242},
+                            .settings = {}};
+  record.settings.max_message_size = 123456;
+  record.settings.heartbeat_interval = 11ms;
+  record.settings.heartbeat_timeout = 12ms;
+  record.settings.handshake_timeout = 13ms;
+  record.settings.shutdown_timeout = 14ms;
+  record.settings.spin = std::chrono::microseconds(15);
+  return record;
+}
+
+cohort::BootRecord read_back(std::span<std::byte const> bytes) {
+  auto [read_end, write_end] = make_pipe();
+  EXPECT_EQ(::write(write_end.get(), bytes.data(), bytes.size()),
+            static_cast<ssize_t>(bytes.size()));
+  write_end.reset();
+  return cohort::read_boot_record(std::move(read_end), cohort::Deadline::after(kBound));
+}
+
+TEST(BootRecord, ComesOutOfThePipeAsItWentIn) {
+  auto const record = some_record();
+  auto const back = read_back(cohort::to_bytes(record));
+  EXPECT_TRUE(std::equal(record.secret.bytes().begin(), record.secret.bytes().end(),
+                         back.secret.bytes().begin()));
+  EXPECT_EQ(back.id, record.id);
+  EXPECT_EQ(back.serial, 9U);
+  EXPECT_EQ(back.parent_pid, 4711);
+  EXPECT_EQ(back.inherited_socket, 5);
+  EXPECT_EQ(back.master.host, "127.0.0.1");
+  EXPECT_EQ(back.master.port, 4242);
+  EXPECT_EQ(back.settings, record.settings);
+}
+
+TEST(BootRecord, ThatIsCutShortAnywhereIsRefused) {
+  auto const bytes = cohort::to_bytes(some_record());
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_THROW(static_cast<void>(read_back(std::span(bytes).first(size))), std::runtime_error)
+        << size;
+  }
+}
+
+TEST(BootRecord, OfAnotherVersionIsRefused) {
+  auto bytes = cohort::to_bytes(some_record());
+  bytes[0] = std::byte{9};
+  try {
+    static_cast<void>(read_back(bytes));
+    ADD_FAILURE() << "accepted";
+  } catch (std::runtime_error const& error) {
+    EXPECT_TRUE(contains(error.what(), "the master speaks version 9"));
+  }
+}
+
+TEST(BootRecord, ThatDoesNotComeIsGivenUpAtTheDeadline) {
+  auto [read_end, write_end] = make_pipe();
+  EXPECT_THROW(static_cast<void>(
+                   cohort::read_boot_record(std::move(read_end), cohort::Deadline::after(20ms))),
+               std::runtime_error);
+}
+
+// ---- secrets ------------------------------------------------------------------------------------
+
+TEST(Secret, ProvesWithHmacSha256) {
+  // RFC 4231, test case 2, with its key padded to 32 bytes by zeros, which HMAC does anyway.
+  std::array<std::byte, cohort::Secret::kSize> key{std::byte{'J'}, std::byte{'e'}, std::byte{'f'},
+                                                   std::byte{'e'}};
+  cohort::Secret const secret{std::span<std::byte const, cohort::Secret::kSize>(key)};
+  std::string const a = "what do ya want ";
+  std::string const b = "for nothing?";
+  auto const digest = secret.prove({std::as_bytes(std::span(a)), std::as_bytes(std::span(b))});
+  std::string hex;
+  for (auto byte : digest) {
+    char two[3];
+    std::snprintf(two, sizeof two, "%02x", std::to_integer<unsigned>(byte));
+    hex += two;
+  }
+  EXPECT_EQ(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+}
+
+TEST(Secret, IsAnotherOneEachTime) {
+  auto const a = cohort::Secret::random();
+  auto const b = cohort::Secret::random();
+  EXPECT_FALSE(std::equal(a.bytes().begin(), a.bytes().end(), b.bytes().begin()));
+}
+
+// ---- options ------------------------------------------------------------------------------------
+
+TEST(ParseWorkers, ReadsWhatItSaysItReads) {
+  EXPECT_EQ(cohort::parse_workers("local"), cohort::usable_cores());
+  EXPECT_EQ(cohort::parse_workers("local:7"), 7U);
+  EXPECT_EQ(cohort::parse_workers("12"), 12U);
+  EXPECT_EQ(cohort::parse_workers("100000"), 100'000U);
+}
+
+TEST(ParseWorkers, NamesTheOptionAndWhatIsAllowed) {
+  for (std::string const text : {"", "0", "local:", "local:0", "local:x", "4x", "-1", " 4",
+                                 "100001", "99999999999", "locals"}) {
+    try {
+      static_cast<void>(cohort::parse_workers(text));
+      ADD_FAILURE() << '"' << text << "\" was accepted";
+    } catch (std::invalid_argument const& error) {
+      EXPECT_EQ(std::string(error.what()),
+                "--workers " + text +
+                    ": expected local (one per core), local:N or N, with N from 1 to 100000");
+    }
+  }
+}
+
+TEST(ParseTransport, ReadsBothAndNothingElse) {
+  EXPECT_EQ(cohort::parse_transport("unix"), cohort::Transport::kUnix);
+  EXPECT_EQ(cohort::parse_transport("tcp"), cohort::Transport::kTcp);
+  EXPECT_THROW(static_cast<void>(cohort::parse_transport("mpi")), std::invalid_argument);
+}
+
+// ---- the description of a program ---------------------------------------------------------------
+
+TEST(Describe, ListsTypesAndFunctionsInOrderAndTheBuild) {
+  auto const text = cohort::describe(kTypes);
+  EXPECT_TRUE(
+      text.starts_with("worker type 0: launch_test::Calculator, init void\n"
+                       "function 0 of launch_test::Calculator: int "
+                       "launch_test::Calculator::add(int, int)\n"))
+      << text;
+  EXPECT_TRUE(contains(text, "worker type 2: launch_test::Awkward, init std::"));
+  auto const build = text.substr(text.rfind("build "));
+  EXPECT_EQ(build.size(), std::string("build ").size() + 40 + 1) << build;
+  EXPECT_EQ(build.find("unknown"), build.npos);
+}
+
+TEST(Describe, GivesAFingerprintThatAnyChangeChanges) {
+  EXPECT_EQ(cohort::fingerprint("a\nb\n"), cohort::fingerprint("a\nb\n"));
+  EXPECT_NE(cohort::fingerprint("a\nb\n"), cohort::fingerprint("a\nc\n"));
+}
+
+TEST(FirstDifference, NamesTheFirstLineThatDiffers) {
+  EXPECT_EQ(cohort::first_difference("a\nb\nbuild 1\n", "a\nc\nbuild 2\n"),
+            "it has \"c\" where this program has \"b\"");
+  EXPECT_EQ(cohort::first_difference("a\nb\n", "a\n"),
+            "it has \"nothing more\" where this program has \"b\"");
+  EXPECT_EQ(cohort::first_difference("a\n", "a\nb\n"),
+            "it has \"b\" where this program has \"nothing more\"");
+  EXPECT_EQ(cohort::first_difference("a\nbuild 1\n", "a\nbuild 2\n"),
+            "the functions are the same, but it is another build of the program (build 2, here "
+            "build 1)");
+  EXPECT_EQ(cohort::first_difference("a\n", "a\n"), "no difference");
+}
+
+}  // namespace
+}  // namespace launch_test
