@@ -13,8 +13,7 @@ extern "C" {  // glibc 2.36 forgot to say so in this header
 
 namespace cohort {
 
-ChildProcess::ChildProcess(Engine& engine, UniqueFd pidfd,
-                           std::function<void(ExitReport)> on_exit)
+ChildProcess::ChildProcess(Engine& engine, UniqueFd pidfd, std::function<void(ExitReport)> on_exit)
     : engine_(engine), pidfd_(std::move(pidfd)), on_exit_(std::move(on_exit)) {}
 
 void ChildProcess::kill() noexcept { ::pidfd_send_signal(pidfd_.get(), SIGKILL, nullptr, 0); }

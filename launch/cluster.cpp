@@ -43,10 +43,10 @@ void wait_until_constructed(std::span<std::shared_ptr<RemoteWorker> const> worke
       return !worker->constructed().ready();
     });
     if (late == workers.end()) continue;
-    throw Error(ErrorKind::kTimedOut,
-                "it was not ready within " + std::to_string(timeout.count()) +
-                    " ms (spawn_timeout)",
-                (*late)->where());
+    throw Error(
+        ErrorKind::kTimedOut,
+        "it was not ready within " + std::to_string(timeout.count()) + " ms (spawn_timeout)",
+        (*late)->where());
   }
 }
 
@@ -63,25 +63,35 @@ class Cluster::Listener : public Source {
   [[nodiscard]] int descriptor() const noexcept override { return socket_.get(); }
 
   bool on_readable() noexcept override {
-    bool any = false;
-    while (auto socket = accept_tcp(socket_.get())) {
-      any = true;
-      try {
-        greet(std::move(*socket));
-      } catch (std::exception const& error) {
-        log(LogLevel::kWarning, std::string("cannot take a connection: ") + error.what());
-      }
+    try {
+      while (auto socket = accept_tcp(socket_.get())) greet(std::move(*socket));
+    } catch (std::exception const& error) {
+      log(LogLevel::kWarning, std::string("cannot take a connection: ") + error.what());
+      look_away();
     }
-    return any;
+    return true;
   }
 
   /// Under the I/O lock: no handshake goes on after it.
   void stop() {
+    stopped_ = true;
     for (auto const& handshake : handshakes_) handshake->abandon();
     handshakes_.clear();
   }
 
  private:
+  /// No descriptor or memory is left, and the connection that waits keeps the socket readable.
+  void look_away() {
+    constexpr std::chrono::milliseconds kPause{100};
+    session_.engine.detach(*this);
+    session_.engine.timers().schedule(Clock::now() + kPause, [weak = weak_from_this()] {
+      if (auto const self = std::static_pointer_cast<Listener>(weak.lock());
+          self && !self->stopped_) {
+        self->session_.engine.attach(self);
+      }
+    });
+  }
+
   void greet(UniqueFd socket) {
     if (handshakes_.size() >= kHandshakesAtMost) {
       log(LogLevel::kWarning,
@@ -115,6 +125,7 @@ class Cluster::Listener : public Source {
   UniqueFd socket_;
   Endpoint endpoint_;
   std::vector<std::shared_ptr<HandshakeSource>> handshakes_;
+  bool stopped_ = false;
 };
 
 Cluster::Cluster(AppTypes types, ClusterOptions options) {

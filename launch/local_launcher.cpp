@@ -123,8 +123,7 @@ std::vector<std::string> child_environment(int boot_descriptor) {
   for (char** variable = environ; *variable != nullptr; ++variable) {
     if (!std::string_view(*variable).starts_with(prefix)) variables.emplace_back(*variable);
   }
-  variables.push_back(prefix + std::to_string(boot_descriptor) + ':' +
-                      std::to_string(::getpid()));
+  variables.push_back(prefix + std::to_string(boot_descriptor) + ':' + std::to_string(::getpid()));
   return variables;
 }
 

@@ -14,6 +14,24 @@ constexpr std::size_t kTail = 4096;
 constexpr std::size_t kLongestLine = 16 << 10;
 /// How much is read at the end: a process that the worker left behind may write for ever.
 constexpr int kLastReads = 64;
+/// More than this waits to be written: the terminal does not keep up.
+constexpr std::size_t kQueuedAtMost = 256 << 10;
+
+/// Blocks until all is written, or the reader is gone.
+void write_all(int to, std::string const& text) {
+  std::size_t done = 0;
+  while (done < text.size()) {
+    auto const count = ::write(to, text.data() + done, text.size() - done);
+    if (count > 0) {
+      done += static_cast<std::size_t>(count);
+    } else if (errno == EAGAIN) {
+      pollfd room{to, POLLOUT, 0};
+      ::poll(&room, 1, -1);
+    } else if (errno != EINTR) {
+      return;
+    }
+  }
+}
 
 }  // namespace
 
@@ -24,10 +42,28 @@ OutputForwarder::OutputForwarder(Engine& engine, UniqueFd pipe, std::string tag,
 }
 
 bool OutputForwarder::on_readable() noexcept {
+  if (!ended_ && queued_.load() > kQueuedAtMost) {
+    pause();
+    return true;
+  }
   if (ended_ || read_some()) return true;
   if (errno == EAGAIN || errno == EINTR) return false;
   finish();
   return true;
+}
+
+/// Each of pause() and the writer stores its own word and then loads the other's, so that one of
+/// the two resumes.
+void OutputForwarder::pause() {
+  paused_.store(true);
+  engine_.detach(*this);
+  if (queued_.load() <= kQueuedAtMost) resume();
+}
+
+void OutputForwarder::resume() {
+  engine_.run_locked([this] {
+    if (paused_.exchange(false) && !ended_) engine_.attach(shared_from_this());
+  });
 }
 
 /// False at the end of the pipe (errno 0), when nothing is there (EAGAIN), or on failure.
@@ -75,19 +111,11 @@ std::string OutputForwarder::tail() const {
 }
 
 void OutputForwarder::write(std::string text) {
-  writer_.post([text = std::move(text), to = to_] {
-    std::size_t done = 0;
-    while (done < text.size()) {
-      auto const count = ::write(to, text.data() + done, text.size() - done);
-      if (count > 0) {
-        done += static_cast<std::size_t>(count);
-      } else if (errno == EAGAIN) {
-        pollfd room{to, POLLOUT, 0};
-        ::poll(&room, 1, -1);
-      } else if (errno != EINTR) {
-        return;  // the reader is gone
-      }
-    }
+  queued_.fetch_add(text.size());
+  writer_.post([self = shared_from_this(), this, text = std::move(text)] {
+    write_all(to_, text);
+    bool const caught_up = queued_.fetch_sub(text.size()) - text.size() <= kQueuedAtMost;
+    if (caught_up && paused_.load()) resume();
   });
 }
 

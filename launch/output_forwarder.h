@@ -2,6 +2,7 @@
 // name before it, to the master's. Keeps the last lines for the report of a death.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <string>
 
@@ -15,7 +16,8 @@ namespace cohort {
 class OutputForwarder : public Source {
  public:
   /// `tag` stands before each line, `to` is the descriptor written to. The writing is done by
-  /// `writer`, so that a slow terminal never stops the I/O.
+  /// `writer`, so that a slow terminal never stops the I/O. Where it does not keep up, the pipe is
+  /// no longer read, and the worker waits in its own write.
   OutputForwarder(Engine& engine, UniqueFd pipe, std::string tag, int to, SerialThread& writer);
 
   /// Reads what is there now, gives out an unfinished line, and stops. Under the I/O lock.
@@ -28,6 +30,8 @@ class OutputForwarder : public Source {
 
  private:
   bool read_some() noexcept;
+  void pause();
+  void resume();
   void take(char const* data, std::size_t size);
   void write(std::string text);
 
@@ -39,6 +43,8 @@ class OutputForwarder : public Source {
   std::string unfinished_;
   std::string tail_;
   bool ended_ = false;
+  std::atomic<std::size_t> queued_{0};  // bytes that the writer has yet to write
+  std::atomic<bool> paused_{false};     // not read from until the writer has caught up
 };
 
 }  // namespace cohort

@@ -36,8 +36,7 @@ RemoteWorker::~RemoteWorker() {
   if (!construct_sent_) construct_->release();
 }
 
-// ---- coming to life
-// ------------------------------------------------------------------------------
+// ---- coming to life ----
 
 void RemoteWorker::adopt(LocalProcess process) {
   auto const self = shared_from_this();
@@ -156,8 +155,7 @@ Provenance RemoteWorker::where() const {
   return place;
 }
 
-// ---- coming to an end
-// ----------------------------------------------------------------------------
+// ---- coming to an end ----
 
 void RemoteWorker::shut_down() {
   if (ended()) return;  // the session may be gone
@@ -236,7 +234,7 @@ void RemoteWorker::finalize() {
   if (std::exchange(finalized_, true)) return;
   session_.engine.timers().cancel(kill_timer_);
   if (handshake_) handshake_->abandon();
-  handshake_.reset();  // its callback holds this object
+  handshake_.reset();                            // its callback holds this object
   bool const still_open = connection_ && !end_;  // a process that the worker left behind has it
   if (still_open) end_ = End::kClosed;
   if (stdout_) stdout_->finish();

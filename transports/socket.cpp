@@ -91,9 +91,13 @@ std::pair<UniqueFd, Endpoint> listen_tcp(Endpoint const& at, int backlog) {
 }
 
 std::optional<UniqueFd> accept_tcp(int listener) {
-  int const socket = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-  if (socket < 0) return std::nullopt;
-  return UniqueFd(socket);
+  for (;;) {
+    int const socket = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (socket >= 0) return UniqueFd(socket);
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return std::nullopt;
+    // The peer gave up while it waited, or a signal came: look at the next one.
+    if (errno != ECONNABORTED && errno != EINTR) throw_errno("accept4");
+  }
 }
 
 UniqueFd connect_tcp(Endpoint const& to, Deadline deadline) {

@@ -42,7 +42,8 @@ struct Endpoint {
 /// A listening TCP socket on that address, close-on-exec and non-blocking; port 0 lets the system
 /// choose. The second value is the address that it really has.
 [[nodiscard]] std::pair<UniqueFd, Endpoint> listen_tcp(Endpoint const& at, int backlog);
-/// The next waiting connection, or nothing. Close-on-exec.
+/// The next waiting connection, or nothing. Close-on-exec. Throws std::system_error where one waits
+/// and cannot be taken, as when no descriptor is left (EMFILE).
 [[nodiscard]] std::optional<UniqueFd> accept_tcp(int listener);
 /// Throws std::system_error that names the step, also when the deadline passes (ETIMEDOUT).
 [[nodiscard]] UniqueFd connect_tcp(Endpoint const& to, Deadline deadline);

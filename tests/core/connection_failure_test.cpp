@@ -23,7 +23,8 @@ using End = ConnectionHandler::End;
 struct Answered {
   explicit Answered(FaultPlan to_caller, Settings const& settings = test::test_settings())
       : Answered(make_inproc_pair({}, std::move(to_caller)), settings) {}
-  Answered(test::ChannelPair channels, Settings const& settings) : peer(std::move(channels.second)) {
+  Answered(test::ChannelPair channels, Settings const& settings)
+      : peer(std::move(channels.second)) {
     caller.connection = std::make_shared<Connection>(engine, std::move(channels.first), settings,
                                                      Provenance{.worker = WorkerId{1}}, caller);
     caller.connection->start();

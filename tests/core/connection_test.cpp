@@ -25,8 +25,7 @@ using test::Signal;
 using test::Transport;
 using End = ConnectionHandler::End;
 
-auto const kTransports =
-    ::testing::Values(Transport::kInproc, Transport::kUnix, Transport::kTcp);
+auto const kTransports = ::testing::Values(Transport::kInproc, Transport::kUnix, Transport::kTcp);
 
 class Connections : public ::testing::TestWithParam<Transport> {};
 INSTANTIATE_TEST_SUITE_P(Each, Connections, kTransports, ::testing::PrintToStringParamName());
@@ -175,7 +174,8 @@ TEST_P(Connections, DrainUntilAllWasHandedOver) {
   EXPECT_FALSE(half.connection().drain(Deadline::after(2ms)));
   std::vector<std::thread> threads;
   for (int i = 0; i < 2; ++i) {
-    threads.emplace_back([&] { EXPECT_TRUE(half.connection().drain(Deadline::after(test::kBound))); });
+    threads.emplace_back(
+        [&] { EXPECT_TRUE(half.connection().drain(Deadline::after(test::kBound))); });
   }
   EXPECT_EQ(half.peer.receive(size).size(), size);
   for (auto& thread : threads) thread.join();
@@ -275,8 +275,9 @@ TEST_P(Connections, EndWhenThePeerShowsNoSignOfLife) {
   ASSERT_TRUE(half.caller.ended.wait());
   EXPECT_GE(Clock::now() - begin, 20ms);
   EXPECT_EQ(half.caller.end, End::kSilent);
-  EXPECT_EQ(error_of([&] { future.get(); }).reason(),
-            "no sign of life for 20 ms (heartbeat_timeout): the process hangs or the network is cut");
+  EXPECT_EQ(
+      error_of([&] { future.get(); }).reason(),
+      "no sign of life for 20 ms (heartbeat_timeout): the process hangs or the network is cut");
 }
 
 TEST_P(Connections, SendHeartbeatsThoughNobodyDrives) {

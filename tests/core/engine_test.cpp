@@ -4,12 +4,12 @@
 #include <functional>
 #include <memory>
 #include <stdexcept>
-#include <sys/eventfd.h>
 #include <thread>
-#include <unistd.h>
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "core/error.h"
 #include "tests/support/waiting.h"
@@ -119,7 +119,8 @@ TEST(Engine, WakesFollowersWhenTheDriverMakesTheirEventsReady) {
   Engine engine(kNoBackup);
   std::vector<Event> events(kThreads);
   std::atomic<int> next{0};
-  auto const bell = std::make_shared<Bell>([&] { events[static_cast<std::size_t>(next++)].set(engine); });
+  auto const bell =
+      std::make_shared<Bell>([&] { events[static_cast<std::size_t>(next++)].set(engine); });
   Attached const attached(engine, bell);
   std::vector<std::thread> threads;
   for (auto& event : events) {
@@ -185,6 +186,19 @@ TEST(Engine, TakesOverAgainAfterSomebodyDrove) {
     auto const seen = rings.load();
     bell->ring();
     ASSERT_TRUE(test::eventually([&] { return rings.load() > seen; }));
+  }
+}
+
+TEST(Engine, TakesOverAgainAfterADriverBlockedForManyTicks) {
+  Engine engine(Engine::Options{.spin = 0us, .tick = 1ms});
+  std::atomic<int> rings{0};
+  auto const bell = std::make_shared<Bell>([&] { ++rings; });
+  Attached const attached(engine, bell);
+  for (int round = 1; round <= 5; ++round) {
+    Event never;
+    EXPECT_FALSE(engine.wait(never, Deadline::after(30ms)));  // the backup parks meanwhile
+    bell->ring();
+    ASSERT_TRUE(test::eventually([&] { return rings.load() == round; }));
   }
 }
 
@@ -358,14 +372,15 @@ TEST(Engine, FlushesWhatIsHeldBackWhoeverDrives) {
   Engine engine(Engine::Options{.spin = 0us, .tick = 1ms, .short_tick = 1ms});
   std::atomic<bool> stop{false};
   std::vector<std::thread> threads;
-  threads.emplace_back([&] {  // drives in short turns and blocks in between: all states of the backup
-    for (unsigned round = 0; !stop.load(); ++round) {
-      Event event;
-      engine.wait(event, Deadline::after(std::chrono::microseconds(round % 7 * 500)));
-      if (round % 5 == 0) engine.start_coalescing();
-      if (round % 3 == 0) std::this_thread::yield();
-    }
-  });
+  threads.emplace_back(
+      [&] {  // drives in short turns and blocks in between: all states of the backup
+        for (unsigned round = 0; !stop.load(); ++round) {
+          Event event;
+          engine.wait(event, Deadline::after(std::chrono::microseconds(round % 7 * 500)));
+          if (round % 5 == 0) engine.start_coalescing();
+          if (round % 3 == 0) std::this_thread::yield();
+        }
+      });
   int held_back = 0;
   for (int round = 0; round < 400; ++round) {
     auto const source = std::make_shared<Held>();

@@ -12,9 +12,10 @@ namespace cohort {
 namespace {
 
 TEST(Error, SaysPlaceFunctionKindTypeAndReasonInOneLine) {
-  Error const error(ErrorKind::kFailed, "no such row",
-                    {.worker = WorkerId{2, 1}, .host = "node7", .pid = 99, .function = "int T::f(int)"},
-                    "std::out_of_range");
+  Error const error(
+      ErrorKind::kFailed, "no such row",
+      {.worker = WorkerId{2, 1}, .host = "node7", .pid = 99, .function = "int T::f(int)"},
+      "std::out_of_range");
   EXPECT_STREQ(error.what(),
                "worker 2.1 (node7, pid 99): int T::f(int): failed: std::out_of_range: no such row");
   EXPECT_EQ(error.reason(), "no such row");
@@ -37,7 +38,8 @@ TEST(Error, EndsWithTheLastLinesOfTheWorkersStderr) {
   ExitReport report;
   report.signal = SIGSEGV;
   report.stderr_tail = "one\ntwo";
-  Error const error(ErrorKind::kDisconnected, report.to_string(), {.worker = WorkerId{1}}, {}, report);
+  Error const error(ErrorKind::kDisconnected, report.to_string(), {.worker = WorkerId{1}}, {},
+                    report);
   EXPECT_STREQ(error.what(),
                "worker 1: disconnected: killed by signal 11 (SIGSEGV)\n"
                "last lines of its stderr:\none\ntwo");

@@ -18,7 +18,8 @@ using Bytes = std::vector<std::byte>;
 /// Gives the pieces of a byte string one by one, and then the end.
 class Pieces : public Channel {
  public:
-  Pieces(Bytes bytes, std::vector<std::size_t> cuts) : bytes_(std::move(bytes)), cuts_(std::move(cuts)) {}
+  Pieces(Bytes bytes, std::vector<std::size_t> cuts)
+      : bytes_(std::move(bytes)), cuts_(std::move(cuts)) {}
 
   IoResult receive(std::span<std::byte> into) noexcept override {
     if (at_ == bytes_.size()) return {IoResult::Status::kClosed, 0};
@@ -72,8 +73,10 @@ struct Stream {
   explicit Stream(std::vector<std::size_t> const& sizes) {
     unsigned number = 0;
     for (auto const size : sizes) {
-      FrameHeader header{.kind = FrameKind::kReply, .function = FunctionId{number},
-                         .call = CallId{100 + number}, .length = size};
+      FrameHeader header{.kind = FrameKind::kReply,
+                         .function = FunctionId{number},
+                         .call = CallId{100 + number},
+                         .length = size};
       auto body = body_of(size, number++);
       auto const frame = test::frame_bytes(header, body);
       bytes.insert(bytes.end(), frame.begin(), frame.end());
@@ -167,7 +170,9 @@ TEST(FrameReader, FindsWhatWasPreloadedAndItsContinuation) {
     for (auto const& frame : reader.frames()) {
       all.push_back({frame.header, Bytes(frame.bytes().begin(), frame.bytes().end())});
     }
-    Pieces pieces(Bytes(stream.bytes.begin() + static_cast<std::ptrdiff_t>(preloaded), stream.bytes.end()), {});
+    Pieces pieces(
+        Bytes(stream.bytes.begin() + static_cast<std::ptrdiff_t>(preloaded), stream.bytes.end()),
+        {});
     auto rest = read_all(reader, pieces);
     all.insert(all.end(), rest.begin(), rest.end());
     expect_same(all, stream.frames, preloaded);

@@ -24,10 +24,10 @@ struct Sample : Base {
   int unlisted() { return 0; }
   int value = 0;
 
-  using Functions =
-      cohort::FunctionList<&Sample::sum, &Sample::nothing, static_cast<int (Sample::*)(int)>(&Sample::over),
-                           static_cast<int (Sample::*)(double) const>(&Sample::over), &Sample::quiet,
-                           &Sample::stopped, &Sample::inherited>;
+  using Functions = cohort::FunctionList<&Sample::sum, &Sample::nothing,
+                                         static_cast<int (Sample::*)(int)>(&Sample::over),
+                                         static_cast<int (Sample::*)(double) const>(&Sample::over),
+                                         &Sample::quiet, &Sample::stopped, &Sample::inherited>;
 };
 
 }  // namespace cohort_function_test
@@ -71,7 +71,8 @@ TEST(FunctionTraits, LeaveALastStopTokenOutOfTheArguments) {
 }
 
 TEST(FunctionTraits, TellWhichFunctionsWriteToTheirArguments) {
-  EXPECT_TRUE(detail::FunctionTraits<decltype(&Sample::gives_a_reference)>::writes_to_its_arguments);
+  EXPECT_TRUE(
+      detail::FunctionTraits<decltype(&Sample::gives_a_reference)>::writes_to_its_arguments);
   EXPECT_FALSE(detail::FunctionTraits<decltype(&Sample::sum)>::writes_to_its_arguments);
 }
 

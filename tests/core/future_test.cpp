@@ -272,7 +272,8 @@ TEST_P(SharedFutures, MayBeWaitedForByAnotherThreadThanTheOneThatCalled) {
 }
 
 TEST_P(SharedFutures, OfABurstAreServedThoughNobodyFlushes) {
-  // Enough calls in quick succession to be gathered; then nobody waits, and the backup must see to it.
+  // Enough calls in quick succession to be gathered; then nobody waits, and the backup must see to
+  // it.
   for (int round = 0; round < 5; ++round) {
     std::vector<Future<void>> futures;
     for (int i = 0; i < 500; ++i) futures.push_back(peers.call(fn<&Lab::count>));

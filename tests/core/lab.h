@@ -23,7 +23,7 @@ struct Even {
 
   template <class Archive>
   void serialize(Archive& archive, unsigned) {
-    archive & value;
+    archive& value;
     if (value % 2 != 0 && Archive::is_loading::value) throw std::runtime_error("an odd number");
   }
 };
@@ -74,10 +74,10 @@ class Lab {
   std::atomic<int> counted{0};
 
   using Functions =
-      cohort::FunctionList<&Lab::add, &Lab::nothing, &Lab::echo, &Lab::scale, &Lab::text_of, &Lab::halve,
-                           &Lab::throw_invalid_argument, &Lab::throw_int, &Lab::throw_text,
-                           &Lab::throw_odd, &Lab::wait_for_gate, &Lab::count, &Lab::wait_for_stop,
-                           &Lab::compute_for>;
+      cohort::FunctionList<&Lab::add, &Lab::nothing, &Lab::echo, &Lab::scale, &Lab::text_of,
+                           &Lab::halve, &Lab::throw_invalid_argument, &Lab::throw_int,
+                           &Lab::throw_text, &Lab::throw_odd, &Lab::wait_for_gate, &Lab::count,
+                           &Lab::wait_for_stop, &Lab::compute_for>;
 };
 
 }  // namespace cohort_test_lab

@@ -28,7 +28,8 @@ void add(Bytes& to, void const* data, std::size_t size) {
 }
 
 FrameHeader header(std::uint64_t call, std::size_t length) {
-  return {.kind = FrameKind::kCall, .function = FunctionId{5}, .call = CallId{call}, .length = length};
+  return {
+      .kind = FrameKind::kCall, .function = FunctionId{5}, .call = CallId{call}, .length = length};
 }
 
 /// All that the queue would send now, through as many looks as it takes. Sends `step` bytes a time.

@@ -74,17 +74,17 @@ TEST_P(BadSettings, AreRefusedWithTheVariableAndItsValue) {
   EXPECT_NE(message.find("whole number from"), message.npos) << message;
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Each, BadSettings,
-    ::testing::Values(BadValue{"COHORT_MAX_MESSAGE_SIZE", "1023"},
-                      BadValue{"COHORT_MAX_MESSAGE_SIZE", "9223372036854775808"},
-                      BadValue{"COHORT_HEARTBEAT_INTERVAL", "0"},
-                      BadValue{"COHORT_HEARTBEAT_INTERVAL", "-5"},
-                      BadValue{"COHORT_HEARTBEAT_TIMEOUT", "5s"},
-                      BadValue{"COHORT_HANDSHAKE_TIMEOUT", ""},
-                      BadValue{"COHORT_SHUTDOWN_TIMEOUT", "1.5"},
-                      BadValue{"COHORT_SPIN", "1000001"},
-                      BadValue{"COHORT_SPIN", "99999999999999999999999"}));
+INSTANTIATE_TEST_SUITE_P(Each, BadSettings,
+                         ::testing::Values(BadValue{"COHORT_MAX_MESSAGE_SIZE", "1023"},
+                                           BadValue{"COHORT_MAX_MESSAGE_SIZE",
+                                                    "9223372036854775808"},
+                                           BadValue{"COHORT_HEARTBEAT_INTERVAL", "0"},
+                                           BadValue{"COHORT_HEARTBEAT_INTERVAL", "-5"},
+                                           BadValue{"COHORT_HEARTBEAT_TIMEOUT", "5s"},
+                                           BadValue{"COHORT_HANDSHAKE_TIMEOUT", ""},
+                                           BadValue{"COHORT_SHUTDOWN_TIMEOUT", "1.5"},
+                                           BadValue{"COHORT_SPIN", "1000001"},
+                                           BadValue{"COHORT_SPIN", "99999999999999999999999"}));
 
 }  // namespace
 }  // namespace cohort

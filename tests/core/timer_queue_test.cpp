@@ -1,10 +1,10 @@
 #include "core/timer_queue.h"
 
 #include <memory>
-#include <poll.h>
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <poll.h>
 
 #include "tests/support/waiting.h"
 

@@ -22,7 +22,8 @@ class Summer {
   using Functions = FunctionList<&Summer::sum>;
 };
 
-/// The bytes of the document's example, line by line: up to two spaces, behind which the words begin.
+/// The bytes of the document's example, line by line: up to two spaces, behind which the words
+/// begin.
 std::vector<Bytes> printed_lines() {
   std::ifstream file(COHORT_SOURCE_DIR "/core/WIRE.md");
   std::vector<Bytes> lines;

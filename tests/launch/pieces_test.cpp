@@ -65,8 +65,8 @@ class Forwarder : public testing::Test {
   }
 
   TempDir dir_;
-  cohort::SerialThread writer_;
   cohort::Engine engine_;
+  cohort::SerialThread writer_;
   UniqueFd pipe_;
   UniqueFd to_;
   std::shared_ptr<cohort::OutputForwarder> forwarder_;
@@ -119,6 +119,46 @@ TEST_F(Forwarder, KeepsTheLastWholeLinesAsItsTail) {
   EXPECT_GT(tail.size(), 4000U);
   EXPECT_TRUE(all.ends_with(tail));
   EXPECT_TRUE(tail.starts_with("line "));
+}
+
+TEST_F(Forwarder, ReadsNoFurtherWhileNobodyTakesItsOutput) {
+  auto [in_read, in_write] = make_pipe();
+  auto [out_read, out_write] = make_pipe();
+  cohort::set_nonblocking(in_write.get(), true);
+  auto const forwarder = std::make_shared<cohort::OutputForwarder>(engine_, std::move(in_read), "",
+                                                                   out_write.get(), writer_);
+  engine_.attach(forwarder);
+  std::string const line(99, 'x');
+  std::string const block = [&] {
+    std::string lines;
+    for (int i = 0; i < 40; ++i) lines += line + '\n';
+    return lines;
+  }();
+  constexpr std::size_t kFarTooMuch = 16 << 20;
+  std::size_t accepted = 0;
+  auto refused_since = cohort::Clock::now();
+  while (accepted < kFarTooMuch && cohort::Clock::now() - refused_since < 300ms) {
+    auto const count = ::write(in_write.get(), block.data(), block.size());
+    if (count <= 0) {
+      std::this_thread::yield();
+      continue;
+    }
+    accepted += static_cast<std::size_t>(count);
+    refused_since = cohort::Clock::now();
+  }
+  EXPECT_LT(accepted, std::size_t{1} << 20) << "what nobody reads piles up in this process";
+  // Once somebody reads, all of it comes.
+  std::size_t arrived = 0;
+  std::array<char, 65536> buffer;
+  while (arrived < accepted) {
+    auto const count = ::read(out_read.get(), buffer.data(), buffer.size());
+    ASSERT_GT(count, 0);
+    arrived += static_cast<std::size_t>(count);
+  }
+  EXPECT_EQ(arrived, accepted);
+  in_write.reset();
+  engine_.run_locked([&] { forwarder->finish(); });
+  writer_.run([] {});
 }
 
 TEST_F(Forwarder, KeepsTheEndOfALineThatIsLongerThanTheTail) {

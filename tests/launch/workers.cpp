@@ -114,7 +114,7 @@ void Saboteur::raise(int signal) {
 
 void Saboteur::write_to_null() {
   last_words("write_to_null");
-  int* volatile nowhere = nullptr;
+  int volatile* volatile nowhere = nullptr;  // both: an optimiser drops the store otherwise
   *nowhere = 1;
 }
 

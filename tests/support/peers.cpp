@@ -1,6 +1,7 @@
 #include "tests/support/peers.h"
 
 #include <cstring>
+
 #include <poll.h>
 
 #include "transports/socket.h"

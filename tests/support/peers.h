@@ -91,16 +91,17 @@ Future<ResultOf<Member>> call(std::shared_ptr<Connection> const& connection, Fn<
 template <class W>
 class Peers {
  public:
-  explicit Peers(Transport transport = Transport::kInproc, Settings const& settings = test_settings())
+  explicit Peers(Transport transport = Transport::kInproc,
+                 Settings const& settings = test_settings())
       : Peers(make_channels(transport), settings) {}
   Peers(ChannelPair channels, Settings const& settings = test_settings(),
         Provenance const& worker_place = {.worker = WorkerId{3}, .host = "node7", .pid = 42})
       : worker_side(worker_engine) {
     worker_side.dispatcher.serve(&object, FunctionsOf<W, typename W::Functions>::value);
-    caller_side.connection = std::make_shared<Connection>(
-        caller_engine, std::move(channels.first), settings, worker_place, caller_side);
-    worker_side.connection = std::make_shared<Connection>(
-        worker_engine, std::move(channels.second), settings, Provenance{}, worker_side);
+    caller_side.connection = std::make_shared<Connection>(caller_engine, std::move(channels.first),
+                                                          settings, worker_place, caller_side);
+    worker_side.connection = std::make_shared<Connection>(worker_engine, std::move(channels.second),
+                                                          settings, Provenance{}, worker_side);
     worker_side.connection->start();
     caller_side.connection->start();
     thread_ = std::thread([this] { worker_side.dispatcher.run(*worker_side.connection); });

@@ -3,12 +3,12 @@
 
 #include <array>
 #include <cstring>
-#include <poll.h>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <poll.h>
 
 #include "tests/support/peers.h"
 
@@ -34,7 +34,9 @@ bool is_ready(Channel const& channel, short events, int timeout_ms) {
   pollfd wanted{channel.descriptor(), events, 0};
   return ::poll(&wanted, 1, timeout_ms) == 1 && (wanted.revents & events) != 0;
 }
-bool becomes_ready(Channel const& channel, short events) { return is_ready(channel, events, 30'000); }
+bool becomes_ready(Channel const& channel, short events) {
+  return is_ready(channel, events, 30'000);
+}
 
 /// Receives until it would block or the stream ends; says which.
 Status receive_into(Channel& channel, std::string& text, std::size_t at_most = 1 << 16) {

@@ -1,9 +1,9 @@
 #include "transports/inproc_channel.h"
 
-#include <poll.h>
 #include <string>
 
 #include <gtest/gtest.h>
+#include <poll.h>
 
 #include "core/engine.h"
 #include "tests/support/waiting.h"
@@ -110,8 +110,7 @@ TEST(InprocChannel, HoldsNoMoreThanItsCapacityAndWrapsAround) {
 
 TEST(InprocChannel, ShowsBytesAndTheEndOnlyAfterTheDelay) {
   Engine engine;
-  auto [left, right] =
-      make_inproc_pair(FaultPlan{.delay = 20ms, .timers = &engine.timers()});
+  auto [left, right] = make_inproc_pair(FaultPlan{.delay = 20ms, .timers = &engine.timers()});
   auto const begin = Clock::now();
   EXPECT_EQ(send(*left, "abc").bytes, 3u);
   left.reset();

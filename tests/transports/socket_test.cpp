@@ -1,15 +1,15 @@
 #include "transports/socket.h"
 
 #include <cerrno>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdexcept>
 #include <string>
-#include <sys/socket.h>
 #include <system_error>
 #include <thread>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
 
 #include "tests/support/waiting.h"
 
@@ -93,7 +93,8 @@ TEST(Socket, NamesTheHostThatDoesNotResolve) {
     static_cast<void>(connect_tcp({"no such host", 1}, bound()));
     FAIL() << "nothing was thrown";
   } catch (std::runtime_error const& error) {
-    EXPECT_TRUE(std::string(error.what()).starts_with("cannot resolve no such host: ")) << error.what();
+    EXPECT_TRUE(std::string(error.what()).starts_with("cannot resolve no such host: "))
+        << error.what();
   }
 }
 

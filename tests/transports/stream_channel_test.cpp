@@ -1,14 +1,14 @@
 // What channel_test.cpp does not see of StreamChannel: its socket's options and its failures.
 #include "transports/stream_channel.h"
 
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <optional>
 #include <string>
-#include <sys/socket.h>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include "tests/support/peers.h"
 
@@ -47,7 +47,8 @@ TEST(StreamChannel, TellsAResetFromAnOrderlyEnd) {
   auto [listener, endpoint] = listen_tcp({"127.0.0.1", 0}, 1);
   StreamChannel channel(connect_tcp(endpoint, Deadline::after(test::kBound)));
   std::optional<UniqueFd> peer;
-  ASSERT_TRUE(test::eventually([&, at = listener.get()] { return (peer = accept_tcp(at)).has_value(); }));
+  ASSERT_TRUE(
+      test::eventually([&, at = listener.get()] { return (peer = accept_tcp(at)).has_value(); }));
   linger const at_once{.l_onoff = 1, .l_linger = 0};  // so that close sends a reset
   ASSERT_EQ(::setsockopt(peer->get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
   peer.reset();
