@@ -28,6 +28,7 @@ INSTANTIATE_TEST_SUITE_P(Each, Channels,
                          ::testing::Values(Transport::kInproc, Transport::kUnix, Transport::kTcp),
                          ::testing::PrintToStringParamName());
 
+iovec part(std::string&& text) = delete;
 iovec part(std::string const& text) { return {const_cast<char*>(text.data()), text.size()}; }
 
 bool is_ready(Channel const& channel, short events, int timeout_ms) {
@@ -153,13 +154,15 @@ TEST_P(Channels, EndForBothWhenOneIsShutDown) {
   EXPECT_EQ(receive_into(left, received), Status::kClosed);
   ASSERT_TRUE(becomes_ready(right, POLLIN));
   EXPECT_EQ(receive_into(right, received), Status::kClosed);
-  auto const a = part("x");
+  std::string const text = "x";
+  auto const a = part(text);
   EXPECT_EQ(left.send({&a, 1}).status, Status::kBroken);
 }
 
 TEST_P(Channels, AreBrokenForASenderWhosePeerIsGone) {
   pair.second.reset();
-  auto const a = part("x");
+  std::string const text = "x";
+  auto const a = part(text);
   ASSERT_TRUE(becomes_ready(left, POLLOUT));
   // TCP learns it from the answer to the first bytes.
   ASSERT_TRUE(test::eventually([&] { return left.send({&a, 1}).status == Status::kBroken; }));

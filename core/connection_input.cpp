@@ -1,0 +1,179 @@
+// A connection's input: what arrives, how the connection ends, and the heartbeat that notices silence.
+// All of it under the I/O lock.
+#include <exception>
+#include <utility>
+
+#include "core/archive.h"
+#include "core/connection.h"
+#include "core/function.h"
+
+namespace cohort {
+
+bool Connection::on_readable() noexcept {
+  using Status = IoResult::Status;
+  if (ended_) return false;
+  auto const result = reader_.receive(*channel_);
+  switch (result.status) {
+    case Status::kWouldBlock:
+      return false;
+    case Status::kMoved:
+      ++receipts_;
+      attend_to_frames();
+      break;
+    case Status::kClosed:
+    case Status::kBroken:
+      if (said_goodbye_) {
+        end(ConnectionHandler::End::kGoodbye, "the worker ended in an orderly way");
+      } else if (result.status == Status::kClosed) {
+        end(ConnectionHandler::End::kClosed, "the connection was closed by the other side");
+      } else {
+        end(ConnectionHandler::End::kBroken, channel_->failure());
+      }
+  }
+  return true;
+}
+
+/// What came before a breach of the format counts.
+void Connection::attend_to_frames() noexcept {
+  try {
+    handle_frames();
+    if (!reader_.defect().empty()) end(ConnectionHandler::End::kProtocol, reader_.defect());
+  } catch (std::bad_alloc const&) {
+    end(ConnectionHandler::End::kProtocol, "no memory for a message of the other side");
+  } catch (std::exception const& error) {
+    end(ConnectionHandler::End::kProtocol, error.what());
+  }
+}
+
+/// Answers first, since their bytes lie in memory that goes away with the calls; controls last,
+/// so that a cancel never overtakes its call.
+void Connection::handle_frames() {
+  auto const frames = reader_.frames();
+  if (frames.empty()) return;
+  bool calls = false;
+  controls_.clear();
+  {
+    std::lock_guard const lock(mutex_);
+    for (auto const& frame : frames) {
+      auto const kind = frame.header.kind;
+      if (kind == FrameKind::kReply || kind == FrameKind::kFailure) {
+        if (auto* state = take_pending(frame.header.call)) answered_.emplace_back(state, frame);
+      }
+    }
+  }
+  settle_answered();
+  for (auto const& frame : frames) {
+    switch (frame.header.kind) {
+      case FrameKind::kReply:
+      case FrameKind::kFailure:
+        break;
+      case FrameKind::kCall:
+        calls = true;
+        break;
+      case FrameKind::kDying:
+        handler_.on_dying(decode<RemoteFailure>(frame.bytes()));
+        break;
+      default:
+        controls_.push_back(frame.header);
+    }
+  }
+  if (calls) hand_over_calls();
+  for (auto const& header : controls_) handle_control(header);
+}
+
+void Connection::settle_answered() {
+  for (auto const& [state, frame] : answered_) settle_answered(*state, frame);
+  answered_.clear();
+}
+
+void Connection::settle_answered(CallState& state, Frame const& frame) {
+  auto where = [&] {
+    auto place = peer_;
+    place.function = readable_signature(state.function);
+    return place;
+  };
+  try {
+    if (frame.header.kind == FrameKind::kFailure) {
+      auto failure = decode<RemoteFailure>(frame.bytes());
+      auto const kind = failure.kind == RemoteFailure::Kind::kThrew       ? ErrorKind::kFailed
+                        : failure.kind == RemoteFailure::Kind::kCancelled ? ErrorKind::kCancelled
+                                                                          : ErrorKind::kRefused;
+      return state.settle_with(
+          Error(kind, std::move(failure.text), where(), std::move(failure.exception_type)));
+    }
+    if (reader_.is_large()) {
+      state.payload.take(reader_.take_memory({}));
+    } else {
+      state.payload.copy(frame.bytes());
+    }
+    state.settle();
+  } catch (std::exception const& error) {
+    state.settle_with(Error(ErrorKind::kProtocol, error.what(), where()));
+  }
+}
+
+void Connection::hand_over_calls() {
+  batch_->frames.clear();
+  for (auto const& frame : reader_.frames()) {
+    if (frame.header.kind == FrameKind::kCall) batch_->frames.push_back(frame);
+  }
+  batch_->memory = reader_.take_memory(std::move(batch_->memory));
+  batch_ = handler_.on_calls(std::move(batch_));
+  if (!batch_) batch_ = std::make_unique<Batch>();
+}
+
+void Connection::handle_control(FrameHeader const& header) {
+  switch (header.kind) {
+    case FrameKind::kCancel:
+      return handler_.on_cancel(header.call);
+    case FrameKind::kShutdown:
+      return handler_.on_shutdown();
+    case FrameKind::kGoodbye:
+      said_goodbye_ = true;
+      return;
+    default:
+      return;  // a heartbeat: that it came is all it says
+  }
+}
+
+void Connection::end(ConnectionHandler::End end, std::string text) {
+  if (std::exchange(ended_, true)) return;
+  std::vector<Event*> sent;
+  {
+    std::lock_guard const lock(mutex_);
+    broken_out_ = true;
+    out_.clear(sent);
+    if (std::exchange(waits_for_room_, false)) engine_.want_writable(*this, false);
+    take_drain_waiters(sent);
+  }
+  tell_sent(sent);
+  engine_.timers().cancel(heartbeat_timer_);
+  engine_.detach(*this);
+  channel_->shut_down();
+  handler_.on_end(end, std::move(text));
+}
+
+void Connection::schedule_heartbeat() {
+  if (ended_) return;
+  auto const self = std::weak_ptr<Source>(weak_from_this());
+  heartbeat_timer_ = engine_.timers().schedule(Clock::now() + settings_.heartbeat_interval, [self] {
+    if (auto const source = self.lock()) static_cast<Connection&>(*source).heartbeat();
+  });
+}
+
+/// Silence is counted in intervals of this side's own timer, not by the clock, so that a process
+/// that was itself stopped or suspended does not find everybody else dead when it wakes.
+void Connection::heartbeat() {
+  if (ended_) return;
+  silent_intervals_ = receipts_ == receipts_seen_ ? silent_intervals_ + 1 : 0;
+  receipts_seen_ = receipts_;
+  if (silent_intervals_ * settings_.heartbeat_interval >= settings_.heartbeat_timeout) {
+    return end(ConnectionHandler::End::kSilent,
+               "no sign of life for " + std::to_string(settings_.heartbeat_timeout.count()) +
+                   " ms (heartbeat_timeout): the process hangs or the network is cut");
+  }
+  send_control(FrameKind::kHeartbeat);
+  schedule_heartbeat();
+}
+
+}  // namespace cohort
