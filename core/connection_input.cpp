@@ -1,5 +1,5 @@
-// A connection's input: what arrives, how the connection ends, and the heartbeat that notices silence.
-// All of it under the I/O lock.
+// A connection's input: what arrives, how the connection ends, and the heartbeat that notices
+// silence. All of it under the I/O lock.
 #include <exception>
 #include <utility>
 
