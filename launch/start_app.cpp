@@ -21,31 +21,28 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/// An option whose text `parse` reads into `target`; what it throws is the command line's error.
+template <class Value>
+void add_parsed_option(CLI::App& app, char const* name, char const* type, char const* help,
+                       Value& target, Value (*parse)(std::string const&)) {
+  auto const read = [&target, parse](std::string const& text) {
+    try {
+      target = parse(text);
+    } catch (std::invalid_argument const& error) {
+      throw CLI::ValidationError(error.what());
+    }
+  };
+  app.add_option_function<std::string>(name, read, help)->type_name(type);
+}
+
 }  // namespace
 
 void add_cluster_options(CLI::App& app, ClusterOptions& options) {
-  app.add_option_function<std::string>(
-         "--workers",
-         [&options](std::string const& text) {
-           try {
-             options.workers = parse_workers(text);
-           } catch (std::invalid_argument const& error) {
-             throw CLI::ValidationError(error.what());
-           }
-         },
-         "where workers run: local (one per core), local:N")
-      ->type_name("WHERE");
-  app.add_option_function<std::string>(
-         "--transport",
-         [&options](std::string const& text) {
-           try {
-             options.transport = parse_transport(text);
-           } catch (std::invalid_argument const& error) {
-             throw CLI::ValidationError(error.what());
-           }
-         },
-         "how local workers talk to their master: unix (default) or tcp")
-      ->type_name("KIND");
+  add_parsed_option(app, "--workers", "WHERE", "where workers run: local (one per core), local:N",
+                    options.workers, parse_workers);
+  add_parsed_option(app, "--transport", "KIND",
+                    "how local workers talk to their master: unix (default) or tcp",
+                    options.transport, parse_transport);
 }
 
 int run_app(AppTypes types, int argc, char** argv, Master const& master) {
