@@ -1,9 +1,11 @@
 #include "launch/options.h"
 
+#include <array>
 #include <charconv>
 #include <stdexcept>
 
 #include <sched.h>
+#include <unistd.h>
 
 namespace cohort {
 
@@ -12,6 +14,12 @@ std::uint32_t usable_cores() {
   CPU_ZERO(&cores);
   if (::sched_getaffinity(0, sizeof cores, &cores) != 0) return 1;
   return static_cast<std::uint32_t>(CPU_COUNT(&cores));
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0) return "localhost";
+  return name.data();
 }
 
 std::uint32_t parse_workers(std::string const& text) {

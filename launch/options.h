@@ -33,6 +33,8 @@ struct ClusterOptions {
 [[nodiscard]] Transport parse_transport(std::string const& text);
 /// The cores in this process's affinity mask.
 [[nodiscard]] std::uint32_t usable_cores();
+/// This machine's name, "localhost" where it has none.
+[[nodiscard]] std::string host_name();
 
 /// Where a worker's stdout or stderr goes.
 struct Redirect {

@@ -2,7 +2,6 @@
 
 #include "launch/allocator.h"
 #include "launch/remote_worker.h"
-#include "transports/socket.h"
 
 namespace cohort {
 Session::Session(AppTypes worker_types, ClusterOptions const& chosen)

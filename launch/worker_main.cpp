@@ -20,6 +20,7 @@
 #include "launch/allocator.h"
 #include "launch/boot.h"
 #include "launch/handshake.h"
+#include "launch/options.h"
 #include "transports/socket.h"
 #include "transports/stream_channel.h"
 

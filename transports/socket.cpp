@@ -1,6 +1,5 @@
 #include "transports/socket.h"
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -114,12 +113,6 @@ UniqueFd connect_tcp(Endpoint const& to, Deadline deadline) {
     if (error != 0) throw_errno("connect", error);
   }
   return socket;
-}
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  if (::gethostname(name.data(), name.size() - 1) != 0) return "localhost";
-  return name.data();
 }
 
 void set_nonblocking(int descriptor, bool nonblocking) {

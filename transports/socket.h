@@ -48,9 +48,6 @@ struct Endpoint {
 /// Throws std::system_error that names the step, also when the deadline passes (ETIMEDOUT).
 [[nodiscard]] UniqueFd connect_tcp(Endpoint const& to, Deadline deadline);
 
-/// This machine's name, "localhost" where it has none.
-[[nodiscard]] std::string host_name();
-
 void set_nonblocking(int descriptor, bool nonblocking);
 /// No delay for small messages; big enough buffers; on loopback a congestion control that does not
 /// pace. Best effort: a socket works without.

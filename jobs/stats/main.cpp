@@ -61,9 +61,7 @@ stats::Provenance provenance(int argc, char** argv, Arguments const& arguments) 
     if (i > 0) from.command_line += ' ';
     from.command_line += argv[i];
   }
-  std::array<char, 256> host{};
-  ::gethostname(host.data(), host.size() - 1);
-  from.host = host.data();
+  from.host = host_name();
   passwd const* const user = ::getpwuid(::getuid());
   from.user = user != nullptr ? user->pw_name : std::to_string(::getuid());
   from.version = COHORT_VERSION;
