@@ -92,18 +92,17 @@ void Engine::run_backup() {
 
 /// Watching, and a source has something: attend to it, unless somebody drives again.
 void Engine::take_turn_for_nobody() {
-  if (try_lock()) {
+  bool may_watch_on = false;
+  if (Turn const turn(*this); turn) {
     bool const nobody_drove = turns_.load() == turns_seen_;
     poll_sources(true);
     flush_held_back();
-    bool const may_watch_on = put_polled_to_sleep();
-    leave();
-    turns_seen_ = turns_.load();
-    if (nobody_drove && may_watch_on) return;
+    may_watch_on = put_polled_to_sleep() && nobody_drove;
   }
+  turns_seen_ = turns_.load();
+  if (may_watch_on) return;
   set_watching(false);
   backup_.store(Backup::kDoze);
-  turns_seen_ = turns_.load();
 }
 
 /// Flushes calls that nobody came to flush by waiting: they were held back on a wrong guess.
@@ -157,14 +156,14 @@ void Engine::choose_next_state() {
 
 /// Nobody drives, and what has no descriptor rings one from now on (invariant 7).
 bool Engine::start_watching() {
-  if (!try_lock()) return false;
+  Turn const turn(*this);
+  if (!turn) return false;
   bool const asleep = put_polled_to_sleep();
   if (asleep) {
     leave_ticking_state(Backup::kWatch);
   } else {
     poll_sources(true);
   }
-  leave();
   return asleep;
 }
 

@@ -2,6 +2,21 @@
 
 namespace cohort {
 
+void CompletionQueue::expect() {
+  std::lock_guard const lock(mutex_);
+  if (left_++ == 0) available_.reset();
+}
+
+void CompletionQueue::withdraw() {
+  std::lock_guard const lock(mutex_);
+  if (--left_ == 0) available_.set(engine_);
+}
+
+std::size_t CompletionQueue::left() const {
+  std::lock_guard const lock(mutex_);
+  return left_;
+}
+
 void CompletionQueue::push(std::size_t tag) {
   // The event is set under the mutex, so that pop() cannot reset it in between.
   std::lock_guard const lock(mutex_);
@@ -15,7 +30,8 @@ std::optional<std::size_t> CompletionQueue::pop(Deadline deadline) {
   if (tags_.empty()) return std::nullopt;
   auto const tag = tags_.front();
   tags_.pop_front();
-  if (tags_.empty()) available_.reset();
+  --left_;
+  if (tags_.empty() && left_ != 0) available_.reset();
   return tag;
 }
 

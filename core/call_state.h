@@ -52,15 +52,23 @@ class CompletionQueue {
  public:
   explicit CompletionQueue(Engine& engine) : engine_(engine) {}
 
+  /// One call more will be pushed or withdrawn.
+  void expect();
   void push(std::size_t tag);
-  /// The next settled call's tag, or nothing when the deadline passed. One thread at a time.
+  /// Another queue hears of one of the calls instead.
+  void withdraw();
+  /// The next settled call's tag; nothing when none is left or the deadline passed. One thread at
+  /// a time.
   [[nodiscard]] std::optional<std::size_t> pop(Deadline deadline = Deadline::never());
+  /// How many calls were expected and neither popped nor withdrawn.
+  [[nodiscard]] std::size_t left() const;
 
  private:
   Engine& engine_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::deque<std::size_t> tags_;
-  Event available_;
+  std::size_t left_ = 0;
+  Event available_;  // a tag, or none is left
 };
 
 struct CallState {

@@ -1,6 +1,7 @@
 #include "core/connection.h"
 
 #include <exception>
+#include <stdexcept>
 #include <thread>
 
 #include "core/archive.h"
@@ -70,7 +71,10 @@ void Connection::call(FunctionId function, Message& arguments, CallState& state,
   }
   Event all_sent;
   bool const must_wait = arguments.borrows() && owner == nullptr;
-  std::vector<Event*> sent;
+  if (must_wait && engine_.in_handler()) {
+    throw std::logic_error("cohort: a handler must not call with borrowed arguments");
+  }
+  Sent sent;
   {
     std::unique_lock lock(mutex_);
     if (lost_) {
@@ -136,7 +140,7 @@ CallState* Connection::take_pending(CallId id) noexcept {
 }
 
 void Connection::cancel(CallState const& state) {
-  std::vector<Event*> sent;
+  Sent sent;
   CallState* taken = nullptr;
   {
     std::lock_guard const lock(mutex_);
@@ -156,13 +160,13 @@ void Connection::cancel(CallState const& state) {
 void Connection::fail_pending(ErrorKind kind, std::string const& reason,
                               std::optional<ExitReport> const& exit) {
   std::vector<CallState*> taken;
-  std::vector<Event*> sent;
+  Sent sent;
   {
     std::lock_guard const lock(mutex_);
     if (!lost_) lost_ = std::make_unique<Lost>(Lost{kind, reason, exit});
     broken_out_ = true;
     out_.clear(sent);
-    take_drain_waiters(sent);
+    take_drain_waiters(sent.events);
     for (std::uint32_t i = 0; i < slots_.size(); ++i) {
       if (slots_[i].state == nullptr) continue;
       taken.push_back(take_pending(CallId{std::uint64_t{slots_[i].generation} << 32 | i}));
@@ -185,29 +189,35 @@ std::size_t Connection::pending_calls() const {
 
 // ---- answering -------------------------------------------------------------------------------
 
-void Connection::reply(CallId call, FunctionId function, Message& result,
-                       std::shared_ptr<void const> owner, bool more_follows) {
+std::size_t Connection::reply(CallId call, FunctionId function, Message& result,
+                              std::shared_ptr<void const> owner, bool more_follows) {
   if (auto refusal = too_large(result); !refusal.empty()) {
     result.clear();
-    return reply_failure(call, function,
-                         {RemoteFailure::Kind::kRefused, {}, "the result is " + refusal});
+    reply_failure(call, function, {RemoteFailure::Kind::kRefused, {}, "the result is " + refusal});
+    return 0;
   }
-  std::vector<Event*> sent;
+  std::size_t unsent = 0;
+  Sent sent;
   {
     std::lock_guard const lock(mutex_);
-    if (broken_out_) return result.clear();
+    if (broken_out_) {
+      result.clear();
+      return 0;
+    }
     out_.append(
         {.kind = FrameKind::kReply, .function = function, .call = call, .length = result.size()},
         result, std::move(owner));
     send_soon(more_follows && Clock::now() - last_flush_ < kBurst, sent);
+    unsent = out_.size();
   }
   tell_sent(sent);
+  return unsent;
 }
 
 void Connection::reply_failure(CallId call, FunctionId function, RemoteFailure const& failure) {
   Message body;
   encode(body, failure);
-  std::vector<Event*> sent;
+  Sent sent;
   {
     std::lock_guard const lock(mutex_);
     if (broken_out_) return;
@@ -220,7 +230,7 @@ void Connection::reply_failure(CallId call, FunctionId function, RemoteFailure c
 }
 
 void Connection::send_control(FrameKind kind, Message body) {
-  std::vector<Event*> sent;
+  Sent sent;
   {
     std::lock_guard const lock(mutex_);
     if (broken_out_) return;
@@ -240,7 +250,7 @@ void Connection::send_last_words(FrameKind kind, Message& body, Deadline deadlin
     if (!std::exchange(appended, true)) {
       out_.append({.kind = kind, .length = body.size()}, body);
     }
-    std::vector<Event*> sent;  // nobody who waits for it will go on
+    Sent sent;  // nobody who waits for it will go on
     waits_for_room_ = false;
     send_some(sent);
     if (out_.empty()) return;
@@ -256,7 +266,7 @@ std::string Connection::too_large(Message const& message) const {
 
 // ---- output ----------------------------------------------------------------------------------
 
-void Connection::send_soon(bool hold, std::vector<Event*>& sent) {
+void Connection::send_soon(bool hold, Sent& sent) {
   if (hold && out_.size() < kSendAtOnce) {
     if (!held_back_) held_back_ = engine_.hold_back(*this);
     if (held_back_) return;
@@ -265,7 +275,7 @@ void Connection::send_soon(bool hold, std::vector<Event*>& sent) {
   send_some(sent);
 }
 
-void Connection::send_some(std::vector<Event*>& sent) noexcept {
+void Connection::send_some(Sent& sent) noexcept {
   if (waits_for_room_ || broken_out_ || out_.empty()) return;
   last_flush_ = Clock::now();
   OutQueue::Parts parts;
@@ -286,7 +296,7 @@ void Connection::send_some(std::vector<Event*>& sent) noexcept {
         out_.clear(sent);
     }
   }
-  take_drain_waiters(sent);
+  take_drain_waiters(sent.events);
 }
 
 void Connection::take_drain_waiters(std::vector<Event*>& into) noexcept {
@@ -294,12 +304,13 @@ void Connection::take_drain_waiters(std::vector<Event*>& into) noexcept {
   drain_waiters_.clear();
 }
 
-void Connection::tell_sent(std::vector<Event*> const& sent) noexcept {
-  for (auto* event : sent) event->set(engine_);
+void Connection::tell_sent(Sent& sent) noexcept {
+  for (auto* event : sent.events) event->set(engine_);
+  sent.owners.clear();
 }
 
 void Connection::flush() noexcept {
-  std::vector<Event*> sent;
+  Sent sent;
   {
     std::lock_guard const lock(mutex_);
     held_back_ = false;
@@ -326,7 +337,7 @@ bool Connection::drain(Deadline deadline) {
 }
 
 void Connection::on_writable() noexcept {
-  std::vector<Event*> sent;
+  Sent sent;
   {
     std::lock_guard const lock(mutex_);
     if (std::exchange(waits_for_room_, false)) engine_.want_writable(*this, false);

@@ -83,8 +83,9 @@ class Connection : public Source {
   // ---- answering
 
   /// Sends a result. `more_follows`: it may be held back for a moment, to go out with the next.
-  void reply(CallId call, FunctionId function, Message& result, std::shared_ptr<void const> owner,
-             bool more_follows);
+  /// Returns how many bytes wait to be sent: the peer does not read as fast as this side answers.
+  std::size_t reply(CallId call, FunctionId function, Message& result,
+                    std::shared_ptr<void const> owner, bool more_follows);
   void reply_failure(CallId call, FunctionId function, RemoteFailure const& failure);
   /// A frame that is no part of a call, sent at once.
   void send_control(FrameKind kind, Message body = {});
@@ -123,8 +124,8 @@ class Connection : public Source {
   // Under mutex_.
   CallId add_pending(CallState& state);
   CallState* take_pending(CallId id) noexcept;
-  void send_some(std::vector<Event*>& sent) noexcept;
-  void send_soon(bool hold, std::vector<Event*>& sent);
+  void send_some(Sent& sent) noexcept;
+  void send_soon(bool hold, Sent& sent);
   [[nodiscard]] bool may_gather();
   void take_drain_waiters(std::vector<Event*>& into) noexcept;
 
@@ -140,7 +141,7 @@ class Connection : public Source {
   void schedule_heartbeat();
 
   [[nodiscard]] std::string too_large(Message const& message) const;
-  void tell_sent(std::vector<Event*> const& sent) noexcept;
+  void tell_sent(Sent& sent) noexcept;
   [[nodiscard]] Error lost_error(Lost const& lost, std::string_view function) const;
 
   Engine& engine_;

@@ -138,13 +138,13 @@ void Connection::handle_control(FrameHeader const& header) {
 
 void Connection::end(ConnectionHandler::End end, std::string text) {
   if (std::exchange(ended_, true)) return;
-  std::vector<Event*> sent;
+  Sent sent;
   {
     std::lock_guard const lock(mutex_);
     broken_out_ = true;
     out_.clear(sent);
     if (std::exchange(waits_for_room_, false)) engine_.want_writable(*this, false);
-    take_drain_waiters(sent);
+    take_drain_waiters(sent.events);
   }
   tell_sent(sent);
   engine_.timers().cancel(heartbeat_timer_);

@@ -4,9 +4,16 @@
 #include <new>
 
 namespace cohort {
+namespace {
+
+/// Results that the caller does not fetch: the worker waits for it rather than fill its memory.
+constexpr std::size_t kUnsentAtMost = 32 << 20;
+
+}  // namespace
 
 std::unique_ptr<Batch> Dispatcher::enqueue(std::unique_ptr<Batch> batch) {
   std::lock_guard const lock(mutex_);
+  enqueued_ += batch->frames.size();
   queue_.push_back(std::move(batch));
   has_work_.set(engine_);
   return std::move(spare_);
@@ -17,13 +24,13 @@ void Dispatcher::cancel(CallId call) {
   {
     std::lock_guard const lock(mutex_);
     if (running_ != call) {
-      cancelled_.insert(call);
+      if (cancelled_.insert(call).second) cancelled_in_order_.push_back({call, enqueued_});
       any_cancelled_.store(true);
       return;
     }
     stop = running_stop_;
   }
-  if (stop) stop->request_stop();  // runs the function's stop callbacks: not under the mutex
+  if (stop) stopper_.post([stop = std::move(*stop)]() mutable { stop.request_stop(); });
 }
 
 void Dispatcher::stop() {
@@ -34,7 +41,7 @@ void Dispatcher::stop() {
     stop = running_stop_;
     has_work_.set(engine_);
   }
-  if (stop) stop->request_stop();
+  if (stop) stopper_.post([stop = std::move(*stop)]() mutable { stop.request_stop(); });
 }
 
 void Dispatcher::run(Connection& connection) {
@@ -49,19 +56,25 @@ std::unique_ptr<Batch> Dispatcher::next_batch(std::unique_ptr<Batch> done) {
   {
     std::lock_guard const lock(mutex_);
     if (done) spare_ = std::move(done);
-    if (queue_.empty() && !stopping_.load()) {
-      has_work_.reset();
-      // Nothing is queued or runs, so what is still marked as cancelled had ended before.
-      cancelled_.clear();
-      any_cancelled_.store(false);
-    }
+    if (queue_.empty() && !stopping_.load()) has_work_.reset();
+    forget_late_cancels();
   }
   engine_.wait(has_work_);
   std::lock_guard const lock(mutex_);
   if (queue_.empty()) return nullptr;
   auto batch = std::move(queue_.front());
   queue_.pop_front();
+  begun_ += batch->frames.size();
   return batch;
+}
+
+/// Between two batches: every call that was taken has ended.
+void Dispatcher::forget_late_cancels() {
+  auto& late = cancelled_in_order_;
+  for (; !late.empty() && late.front().moot_after <= begun_; late.pop_front()) {
+    cancelled_.erase(late.front().call);
+  }
+  if (cancelled_.empty()) any_cancelled_.store(false);
 }
 
 void Dispatcher::run_batch(Connection& connection, Batch const& batch) {
@@ -89,9 +102,10 @@ void Dispatcher::run_call(Connection& connection, Frame const& frame, bool more_
   try {
     entry->thunk(object, frame.bytes(), std::move(*stop), reply_);
     finish();
-    connection.reply(header.call, header.function, reply_.body, std::move(reply_.owner),
-                     more_follows);
-  } catch (DecodeError const& error) {
+    auto const unsent = connection.reply(header.call, header.function, reply_.body,
+                                         std::move(reply_.owner), more_follows);
+    if (unsent > kUnsentAtMost) static_cast<void>(connection.drain(Deadline::never()));
+  } catch (detail::BadArguments const& error) {
     finish();
     connection.reply_failure(header.call, header.function,
                              {RemoteFailure::Kind::kRefused, {}, error.what()});

@@ -20,6 +20,7 @@
 #include "core/archive.h"
 #include "core/connection.h"
 #include "core/function.h"
+#include "core/serial_thread.h"
 
 namespace cohort {
 
@@ -41,6 +42,20 @@ struct FunctionEntry {
 
 namespace detail {
 
+/// The arguments of a call are none of its function.
+struct BadArguments : DecodeError {
+  using DecodeError::DecodeError;
+};
+
+template <class T>
+T decode_arguments(std::span<std::byte const> bytes) {
+  try {
+    return decode<T>(bytes);
+  } catch (DecodeError const& error) {
+    throw BadArguments(error.what());  // unlike one that the function itself throws
+  }
+}
+
 template <class W, auto Member>
 void run_member(void* object, std::span<std::byte const> bytes, std::stop_token stop,
                 Reply& reply) {
@@ -48,7 +63,7 @@ void run_member(void* object, std::span<std::byte const> bytes, std::stop_token 
   static_assert(!Traits::writes_to_its_arguments,
                 "this listed function takes a reference that it can write to, and what it writes "
                 "would not reach the caller: take a value or a const reference");
-  auto arguments = decode<typename Traits::Arguments>(bytes);
+  auto arguments = decode_arguments<typename Traits::Arguments>(bytes);
   auto call = [&](auto&... argument) -> decltype(auto) {
     auto& worker = *static_cast<W*>(object);
     if constexpr (Traits::takes_stop_token) {
@@ -101,7 +116,13 @@ class Dispatcher {
   void run(Connection& connection);
 
  private:
+  struct Cancelled {
+    CallId call;
+    std::uint64_t moot_after;  // so many calls were begun: this one was, and had ended
+  };
+
   [[nodiscard]] std::unique_ptr<Batch> next_batch(std::unique_ptr<Batch> done);
+  void forget_late_cancels();
   void run_batch(Connection& connection, Batch const& batch);
   void run_call(Connection& connection, Frame const& frame, bool more_follows);
   [[nodiscard]] FunctionEntry const* find(FunctionId function, void*& object) const;
@@ -122,9 +143,13 @@ class Dispatcher {
   std::mutex mutex_;
   std::deque<std::unique_ptr<Batch>> queue_;
   std::unique_ptr<Batch> spare_;
+  std::uint64_t enqueued_ = 0;  // calls so far
+  std::uint64_t begun_ = 0;     // of them, as of the last batch that was taken
   std::set<CallId> cancelled_;
+  std::deque<Cancelled> cancelled_in_order_;
   CallId running_{};
   std::optional<std::stop_source> running_stop_;
+  SerialThread stopper_;  // runs the stop callbacks, which are the user's code
 };
 
 }  // namespace cohort

@@ -140,7 +140,7 @@ void Engine::want_writable(Source& source, bool wanted) noexcept {
 }
 
 void Engine::run_locked(std::function<void()> function) {
-  if (t_driving == this) return function();
+  if (in_handler()) return function();
   Event done;
   std::exception_ptr failure;
   {
@@ -160,6 +160,8 @@ void Engine::run_locked(std::function<void()> function) {
   if (failure) std::rethrow_exception(failure);
 }
 
+bool Engine::in_handler() const noexcept { return t_driving == this; }
+
 void Engine::kick() noexcept { ring(kick_); }
 
 void Engine::run_commands() {
@@ -177,17 +179,16 @@ void Engine::run_commands() {
 
 bool Engine::wait(Event& event, Deadline deadline) {
   if (event.ready()) return true;
-  if (t_driving == this) throw std::logic_error("cohort: a handler waited on its own engine");
+  if (in_handler()) throw std::logic_error("cohort: a handler waited on its own engine");
   bool enlisted = false;
   auto const stop_following = [&] {
     if (enlisted) unlist(event);
     enlisted = false;
   };
   for (;;) {
-    if (try_lock()) {
+    if (Turn const turn(*this); turn) {
       stop_following();
       drive(event, deadline);
-      leave();
       return event.ready();
     }
     auto const spun = spin_as_follower(event);
@@ -317,14 +318,23 @@ bool Engine::try_lock() noexcept {
   if (locked_.load(std::memory_order_relaxed) != 0 || !locked_.compare_exchange_strong(free, 1)) {
     return false;
   }
-  t_driving = this;
   return true;
 }
 
+Engine::Turn::Turn(Engine& engine) noexcept
+    : engine_(engine), outer_(t_driving), held_(engine.try_lock()) {
+  if (held_) t_driving = &engine;
+}
+
+Engine::Turn::~Turn() {
+  if (!held_) return;
+  engine_.forget_detached();
+  t_driving = outer_;
+  engine_.leave();
+}
+
 void Engine::leave() noexcept {
-  forget_detached();
   if (polled_awake_ && backup_.load() == Backup::kWatch) ring(backup_kick_);  // invariant 7
-  t_driving = nullptr;
   turns_.store(turns_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   locked_.store(0);
   if (follower_count_.load() != 0) promote_one();

@@ -54,6 +54,8 @@ class Engine {
   /// Runs the function under the I/O lock, soon, and returns when it ran. From a handler: at once.
   /// What the function throws is thrown here.
   void run_locked(std::function<void()> function);
+  /// True in a handler: this thread holds the I/O lock, and must not wait.
+  [[nodiscard]] bool in_handler() const noexcept;
   /// Wakes the thread that blocks in epoll, or makes the next one look up. Any thread.
   void kick() noexcept;
 
@@ -85,6 +87,21 @@ class Engine {
     kWatch,  ///< nobody drives: it waits for the sources itself
     kPark,   ///< a driver blocks in epoll: it sleeps without a tick
     kArmed,  ///< as kPark, but the driver left epoll and set the one-shot timer: a tick is near
+  };
+
+  /// Holds the I/O lock, where that was free.
+  class Turn {
+   public:
+    explicit Turn(Engine& engine) noexcept;
+    Turn(Turn const&) = delete;
+    Turn& operator=(Turn const&) = delete;
+    ~Turn();
+    explicit operator bool() const noexcept { return held_; }
+
+   private:
+    Engine& engine_;
+    Engine const* const outer_;  // whose lock this thread holds besides
+    bool const held_;
   };
 
   // The driver's side (engine.cpp). All but try_lock need the I/O lock.

@@ -18,10 +18,10 @@ std::unique_ptr<CallState, AnyFuture::Release> AnyFuture::take() {
 void CompletionWatch::add(AnyFuture const& future, std::size_t tag) {
   auto& call = future.state();
   if (!queue_) queue_ = std::make_shared<CompletionQueue>(call.engine);
-  ++left_;
+  queue_->expect();
   // It may be watched already; once that is taken back nobody else reads queue and tag.
   if (call.done.unwatch()) {
-    call.queue = queue_;
+    if (auto const other = std::exchange(call.queue, queue_)) other->withdraw();
     call.tag = tag;
     if (call.done.watch()) return;
   }
@@ -29,10 +29,7 @@ void CompletionWatch::add(AnyFuture const& future, std::size_t tag) {
 }
 
 std::optional<std::size_t> CompletionWatch::next(Deadline deadline) {
-  if (left_ == 0) return std::nullopt;
-  auto const tag = queue_->pop(deadline);
-  if (tag) --left_;
-  return tag;
+  return queue_ ? queue_->pop(deadline) : std::nullopt;
 }
 
 /// Calls that are settled later push into the queue, which their states keep alive.

@@ -94,11 +94,10 @@ class CompletionWatch {
   void add(AnyFuture const& future, std::size_t tag);
   /// The tag of the next settled call; nothing when none is left or the deadline passed.
   [[nodiscard]] std::optional<std::size_t> next(Deadline deadline = Deadline::never());
-  [[nodiscard]] std::size_t left() const noexcept { return left_; }
+  [[nodiscard]] std::size_t left() const { return queue_ ? queue_->left() : 0; }
 
  private:
   std::shared_ptr<CompletionQueue> queue_;
-  std::size_t left_ = 0;
 };
 
 /// `for (std::size_t i : as_completed(futures)) use(futures[i].get());`, in order of completion.

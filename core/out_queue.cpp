@@ -17,7 +17,7 @@ iovec part(std::byte const* data, std::size_t size) {
 }  // namespace
 
 void OutQueue::append(FrameHeader const& header, Message& body, std::shared_ptr<void const> owner,
-                      Event* sent) {
+                      Event* all_sent) {
   size_ += sizeof header + body.size();
   bytes_.append(&header, sizeof header);
   auto const block_count = blocks_.size();
@@ -43,7 +43,7 @@ void OutQueue::append(FrameHeader const& header, Message& body, std::shared_ptr<
     blocks_.push_back({bytes_.size(), block.bytes, owner, nullptr});
   }
   add_encoded(source.size());
-  if (sent != nullptr && blocks_.size() > block_count) blocks_.back().sent = sent;
+  if (all_sent != nullptr && blocks_.size() > block_count) blocks_.back().event = all_sent;
   body.clear();
 }
 
@@ -64,7 +64,12 @@ std::span<iovec const> OutQueue::parts(Parts& into) const noexcept {
   return {into.data(), count};
 }
 
-void OutQueue::consume(std::size_t count, std::vector<Event*>& sent) {
+void OutQueue::release(Block& block, Sent& sent) {
+  if (block.event != nullptr) sent.events.push_back(block.event);
+  if (block.owner) sent.owners.push_back(std::move(block.owner));
+}
+
+void OutQueue::consume(std::size_t count, Sent& sent) {
   size_ -= count;
   while (count > 0) {
     if (!blocks_.empty() && blocks_.front().at == sent_bytes_) {
@@ -73,7 +78,7 @@ void OutQueue::consume(std::size_t count, std::vector<Event*>& sent) {
       block.bytes = block.bytes.subspan(taken);
       count -= taken;
       if (!block.bytes.empty()) return;
-      if (block.sent != nullptr) sent.push_back(block.sent);
+      release(block, sent);
       blocks_.pop_front();
     } else {
       auto const until = blocks_.empty() ? bytes_.size() : blocks_.front().at;
@@ -85,10 +90,8 @@ void OutQueue::consume(std::size_t count, std::vector<Event*>& sent) {
   recycle();
 }
 
-void OutQueue::clear(std::vector<Event*>& sent) {
-  for (auto const& block : blocks_) {
-    if (block.sent != nullptr) sent.push_back(block.sent);
-  }
+void OutQueue::clear(Sent& sent) {
+  for (auto& block : blocks_) release(block, sent);
   blocks_.clear();
   sent_bytes_ = bytes_.size();
   size_ = 0;

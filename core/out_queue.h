@@ -18,15 +18,22 @@
 
 namespace cohort {
 
+/// What is to be told and destroyed once the connection's mutex is left: destructors of arguments
+/// are the user's code.
+struct Sent {
+  std::vector<Event*> events;
+  std::vector<std::shared_ptr<void const>> owners;
+};
+
 class OutQueue {
  public:
   static constexpr std::size_t kPartsAtMost = 64;
   using Parts = std::array<iovec, kPartsAtMost>;
 
   /// Takes the frame over; `body` is empty afterwards. `owner` keeps borrowed blocks alive until
-  /// they were sent; without one, `sent` is set (by the caller of consume) once they were.
+  /// they were sent; without one, `all_sent` is set (by the caller of consume) once they were.
   void append(FrameHeader const& header, Message& body, std::shared_ptr<void const> owner = {},
-              Event* sent = nullptr);
+              Event* all_sent = nullptr);
 
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
   /// Bytes that wait to be sent.
@@ -34,19 +41,20 @@ class OutQueue {
 
   /// The next bytes to send, as many parts as fit. Valid until the next append or consume.
   [[nodiscard]] std::span<iovec const> parts(Parts& into) const noexcept;
-  /// Forgets `count` bytes at the front; appends to `sent` the events of blocks that are done.
-  void consume(std::size_t count, std::vector<Event*>& sent);
+  /// Forgets `count` bytes at the front; moves to `sent` what blocks that are done left behind.
+  void consume(std::size_t count, Sent& sent);
   /// Forgets everything, as after the end of the connection.
-  void clear(std::vector<Event*>& sent);
+  void clear(Sent& sent);
 
  private:
   struct Block {
     std::size_t at;  // it goes out before the byte of bytes_ at this place
     std::span<std::byte const> bytes;
     std::shared_ptr<void const> owner;
-    Event* sent;
+    Event* event;
   };
 
+  static void release(Block& block, Sent& sent);
   void recycle();
 
   ByteBuffer bytes_;

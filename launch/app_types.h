@@ -70,12 +70,12 @@ void* construct_worker(std::span<std::byte const> bytes, WorkerContext const& co
       return new W();
     }
   } else if constexpr (std::constructible_from<W, Init, WorkerContext const&>) {
-    return new W(decode<Init>(bytes), context);
+    return new W(decode_arguments<Init>(bytes), context);
   } else {
     static_assert(std::constructible_from<W, Init>,
                   "a worker type with `using Init = ...;` needs a constructor that takes it, alone "
                   "or followed by cohort::WorkerContext const&");
-    return new W(decode<Init>(bytes));
+    return new W(decode_arguments<Init>(bytes));
   }
 }
 

@@ -7,8 +7,8 @@
 #include <string>
 
 #include "core/engine.h"
+#include "core/serial_thread.h"
 #include "core/source.h"
-#include "launch/serial_thread.h"
 #include "transports/socket.h"
 
 namespace cohort {

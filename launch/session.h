@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "core/engine.h"
+#include "core/serial_thread.h"
 #include "launch/app_types.h"
 #include "launch/options.h"
 #include "launch/secret.h"
-#include "launch/serial_thread.h"
 
 namespace cohort {
 

@@ -94,11 +94,11 @@ class WorkerServer : public ConnectionHandler {
 
   void construct(std::span<std::byte const> bytes) {
     ConstructHeader header;
-    if (bytes.size() < sizeof header) throw DecodeError("the construct call is cut short");
+    if (bytes.size() < sizeof header) throw detail::BadArguments("the construct call is cut short");
     std::memcpy(&header, bytes.data(), sizeof header);
     type_ = static_cast<std::uint32_t>(header.type);
     if (type_ >= types_.size() || object_ != nullptr) {
-      throw DecodeError("no worker type " + std::to_string(type_) + " to construct");
+      throw detail::BadArguments("no worker type " + std::to_string(type_) + " to construct");
     }
     WorkerContext const context{boot_.id, header.index, header.count, host_};
     object_ = types_[type_].construct(bytes.subspan(sizeof header), context);

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <memory>
 #include <stdexcept>
+#include <system_error>
 
 #include <fcntl.h>
 #include <netdb.h>
@@ -63,6 +64,21 @@ void wait_for(int descriptor, short events, Deadline deadline, char const* call)
   }
 }
 
+UniqueFd connect_to(addrinfo const& address, Deadline deadline) {
+  UniqueFd socket(
+      check(::socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), "socket"));
+  if (::connect(socket.get(), address.ai_addr, address.ai_addrlen) < 0) {
+    if (errno != EINPROGRESS) throw_errno("connect");
+    wait_for(socket.get(), POLLOUT, deadline, "connect");
+    int error = 0;
+    socklen_t length = sizeof error;
+    check(::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &length),
+          "getsockopt(SO_ERROR)");
+    if (error != 0) throw_errno("connect", error);
+  }
+  return socket;
+}
+
 }  // namespace
 
 void UniqueFd::reset(int descriptor) noexcept {
@@ -101,18 +117,13 @@ std::optional<UniqueFd> accept_tcp(int listener) {
 
 UniqueFd connect_tcp(Endpoint const& to, Deadline deadline) {
   auto const addresses = resolve(to, 0);
-  UniqueFd socket(check(
-      ::socket(addresses->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), "socket"));
-  if (::connect(socket.get(), addresses->ai_addr, addresses->ai_addrlen) < 0) {
-    if (errno != EINPROGRESS) throw_errno("connect");
-    wait_for(socket.get(), POLLOUT, deadline, "connect");
-    int error = 0;
-    socklen_t length = sizeof error;
-    check(::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &length),
-          "getsockopt(SO_ERROR)");
-    if (error != 0) throw_errno("connect", error);
+  for (auto const* address = addresses.get();; address = address->ai_next) {
+    try {
+      return connect_to(*address, deadline);
+    } catch (std::system_error const&) {
+      if (address->ai_next == nullptr || deadline.passed()) throw;
+    }
   }
-  return socket;
 }
 
 void set_nonblocking(int descriptor, bool nonblocking) {

@@ -144,6 +144,18 @@ TEST_P(Connections, ReturnAtOnceFromACallThatWasGivenItsArguments) {
   EXPECT_TRUE(ends_with(half.peer.receive(kHead + expected.size()), expected));
 }
 
+TEST_P(Connections, DestroyWhatTheyWereGivenOutsideTheirMutex) {
+  Peers<Lab> peers(GetParam());
+  cohort_test_lab::Nosy argument(many(1 << 20));
+  Signal destroyed;
+  argument.on_destruction = [&] {
+    static_cast<void>(peers.connection().pending_calls());  // takes the mutex
+    destroyed.set();
+  };
+  EXPECT_EQ(peers.call(fn<&Lab::size_of>, std::move(argument)).get(), 1u << 20);
+  EXPECT_TRUE(destroyed.wait());
+}
+
 TEST_P(Connections, ReturnFromACallThatBorrowsWhenTheConnectionEnds) {
   Half half(GetParam());
   auto const text = long_text();

@@ -48,6 +48,43 @@ TEST_P(Dispatch, ReportsTypeAndTextOfAnException) {
                "std::string): failed: std::invalid_argument: no");
 }
 
+TEST_P(Dispatch, TellsADecodeErrorOfTheFunctionFromBadArguments) {
+  EXPECT_EQ(error_of([&] { peers.call(fn<&Lab::throw_decode_error>).get(); }).kind(),
+            ErrorKind::kFailed);
+}
+
+TEST_P(Dispatch, WaitsForACallerThatDoesNotFetchItsResults) {
+  constexpr int kCalls = 100;
+  auto channels = test::make_channels(GetParam());
+  test::RawPeer caller(std::move(channels.second));
+  Engine engine;
+  Lab lab;
+  test::WorkerSide worker(engine);
+  worker.dispatcher.serve(&lab, test::FunctionsOf<Lab, Lab::Functions>::value);
+  worker.connection = std::make_shared<Connection>(engine, std::move(channels.first),
+                                                   test::test_settings(), Provenance{}, worker);
+  worker.connection->start();
+  std::thread thread([&] { worker.dispatcher.run(*worker.connection); });
+
+  auto const body = test::encoded(std::uint64_t{1 << 20});
+  for (std::uint64_t i = 0; i < kCalls; ++i) {
+    ASSERT_TRUE(caller.send(test::frame_bytes({.kind = FrameKind::kCall,
+                                               .function = CheckedFunction<Lab, &Lab::text_of>::id,
+                                               .call = CallId{i},
+                                               .length = body.size()},
+                                              body)));
+  }
+  ASSERT_TRUE(test::eventually([&] { return lab.counted.load() > 32; }));
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // time enough to run all of them
+  EXPECT_LT(lab.counted.load(), 60);
+  constexpr auto kReply = sizeof(FrameHeader) + 8 + (1 << 20);
+  EXPECT_EQ(caller.receive(kCalls * kReply).size(), kCalls * kReply);
+
+  worker.dispatcher.stop();
+  thread.join();
+  worker.connection->close(ErrorKind::kDisconnected, "over");
+}
+
 TEST_P(Dispatch, ReportsWhatIsThrownThoughItIsNoException) {
   auto const number = error_of([&] { peers.call(fn<&Lab::throw_int>).get(); });
   EXPECT_EQ(number.kind(), ErrorKind::kFailed);
@@ -110,6 +147,19 @@ TEST_P(Dispatch, TriggersTheStopTokenOfACancelledCallThatRuns) {
   EXPECT_TRUE(peers.object.saw_stop.wait());
   EXPECT_EQ(error_of([&] { future.get(); }).kind(), ErrorKind::kCancelled);
   EXPECT_EQ(peers.call(fn<&Lab::add>, 1, 1).get(), 2);
+}
+
+TEST_P(Dispatch, AttendsToTheConnectionWhileAStopCallbackRuns) {
+  auto future = peers.call(fn<&Lab::hold_up_the_stop>);
+  ASSERT_TRUE(peers.object.started.wait());
+  auto queued = peers.call(fn<&Lab::count>);
+  future.cancel();
+  ASSERT_TRUE(peers.object.saw_stop.wait());
+  queued.cancel();
+  EXPECT_TRUE(test::eventually([&] { return peers.worker_side.cancels.load() == 2; }));
+  peers.object.gate.set();
+  EXPECT_EQ(peers.call(fn<&Lab::add>, 1, 1).get(), 2);
+  EXPECT_EQ(peers.object.counted.load(), 0);
 }
 
 TEST_P(Dispatch, TriggersNoStopTokenOfAnotherCall) {

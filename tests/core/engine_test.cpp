@@ -271,6 +271,24 @@ TEST(Engine, RunsALockedFunctionOfAHandlerAtOnce) {
   EXPECT_TRUE(engine.wait(event, Deadline::after(kBound)));
 }
 
+TEST(Engine, LetsAHandlerUseAnotherEngine) {
+  Engine engine(kNoBackup);
+  Engine other;
+  Event event;
+  bool ran = false;
+  auto const bell = std::make_shared<Bell>([&] {
+    other.run_locked([] {});
+    EXPECT_TRUE(engine.in_handler());
+    engine.run_locked([&] { ran = true; });
+    event.set(engine);
+  });
+  Attached const attached(engine, bell);
+  bell->ring();
+  EXPECT_TRUE(engine.wait(event, Deadline::after(kBound)));
+  EXPECT_TRUE(ran);
+  EXPECT_FALSE(engine.in_handler());
+}
+
 TEST(Engine, ThrowsWhatALockedFunctionThrowsToWhoAskedForIt) {
   Engine engine;
   EXPECT_THROW(engine.run_locked([] { throw std::runtime_error("no"); }), std::runtime_error);

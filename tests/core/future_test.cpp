@@ -116,6 +116,21 @@ TEST_P(Futures, MayBeWatchedAgainAfterALoopThatEndedEarly) {
   EXPECT_EQ(seen, (std::vector<std::size_t>{0, 1, 2}));
 }
 
+TEST_P(Futures, AreNoLongerLeftInAWatchThatLostThemToAnother) {
+  auto futures = call(2);
+  CompletionWatch first;
+  first.add(futures[0], 10);
+  first.add(futures[1], 11);
+  reply(1, 0);
+  EXPECT_EQ(first.next(), 11u);
+  CompletionWatch second;
+  second.add(futures[0], 20);
+  EXPECT_EQ(first.left(), 0u);
+  EXPECT_EQ(first.next(), std::nullopt) << "it would wait for ever";
+  reply(0, 0);
+  EXPECT_EQ(second.next(), 20u);
+}
+
 TEST_P(Futures, AreWatchedAcrossACancelAndALostConnection) {
   auto futures = call(2);
   CompletionWatch watch;

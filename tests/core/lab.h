@@ -5,13 +5,16 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <stop_token>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "core/archive.h"
 #include "core/function.h"
 #include "tests/support/waiting.h"
 
@@ -28,6 +31,24 @@ struct Even {
   }
 };
 
+/// Its destructor runs code of the user's.
+struct Nosy {
+  Nosy() = default;
+  explicit Nosy(std::vector<double> all) : values(std::move(all)) {}
+  Nosy(Nosy&& other) noexcept
+      : values(std::move(other.values)), on_destruction(std::exchange(other.on_destruction, {})) {}
+  ~Nosy() {
+    if (on_destruction) on_destruction();
+  }
+  std::vector<double> values;
+  std::function<void()> on_destruction;
+
+  template <class Archive>
+  void serialize(Archive& archive, unsigned) {
+    archive& values;
+  }
+};
+
 struct NotAnException {};
 
 class Lab {
@@ -40,12 +61,17 @@ class Lab {
     for (auto& value : result) value *= by;
     return result;
   }
-  std::string text_of(std::uint64_t size) { return std::string(size, 'x'); }
+  std::string text_of(std::uint64_t size) {
+    ++counted;
+    return std::string(size, 'x');
+  }
+  std::uint64_t size_of(Nosy const& nosy) { return nosy.values.size(); }
   int halve(Even number) { return number.value / 2; }
 
   int throw_invalid_argument(std::string text) { throw std::invalid_argument(text); }
   int throw_int() { throw 7; }  // NOLINT: that is the point
   int throw_text() { throw "just text"; }
+  int throw_decode_error() { throw cohort::DecodeError("a file of mine"); }
   int throw_odd() { throw NotAnException(); }
 
   /// Waits for the test to open the gate, without driving any engine.
@@ -62,6 +88,14 @@ class Lab {
     if (stopped) saw_stop.set();
     return stopped;
   }
+  /// Its stop callback waits for the gate.
+  bool hold_up_the_stop(std::stop_token stop) {
+    std::stop_callback const callback(stop, [this] {
+      saw_stop.set();
+      static_cast<void>(gate.wait());
+    });
+    return wait_for_stop(stop);
+  }
   void compute_for(int milliseconds) {
     started.set();
     auto const deadline = cohort::Deadline::after(std::chrono::milliseconds(milliseconds));
@@ -77,7 +111,8 @@ class Lab {
       cohort::FunctionList<&Lab::add, &Lab::nothing, &Lab::echo, &Lab::scale, &Lab::text_of,
                            &Lab::halve, &Lab::throw_invalid_argument, &Lab::throw_int,
                            &Lab::throw_text, &Lab::throw_odd, &Lab::wait_for_gate, &Lab::count,
-                           &Lab::wait_for_stop, &Lab::compute_for>;
+                           &Lab::wait_for_stop, &Lab::compute_for, &Lab::throw_decode_error,
+                           &Lab::size_of, &Lab::hold_up_the_stop>;
 };
 
 }  // namespace cohort_test_lab

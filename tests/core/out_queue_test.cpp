@@ -33,7 +33,7 @@ FrameHeader header(std::uint64_t call, std::size_t length) {
 }
 
 /// All that the queue would send now, through as many looks as it takes. Sends `step` bytes a time.
-Bytes send_all(OutQueue& queue, std::size_t step, std::vector<Event*>& sent) {
+Bytes send_all(OutQueue& queue, std::size_t step, Sent& sent) {
   Bytes out;
   OutQueue::Parts parts;
   while (!queue.empty()) {
@@ -113,7 +113,7 @@ TEST(OutQueue, SendsFramesAndBlocksInOrder) {
   Mixture mixture;
   mixture.append_to(queue, true);
   EXPECT_EQ(queue.size(), mixture.wire.size());
-  std::vector<Event*> sent;
+  Sent sent;
   EXPECT_EQ(send_all(queue, mixture.wire.size(), sent), mixture.wire);
   EXPECT_TRUE(queue.empty());
 }
@@ -122,7 +122,7 @@ TEST(OutQueue, SendsTheSameBytesByteByByte) {
   OutQueue queue;
   Mixture mixture;
   mixture.append_to(queue, true);
-  std::vector<Event*> sent;
+  Sent sent;
   EXPECT_EQ(send_all(queue, 1, sent), mixture.wire);
 }
 
@@ -137,7 +137,7 @@ TEST(OutQueue, GoesOnAfterASendThatEndedAtAnyByte) {
     OutQueue queue;
     Mixture mixture;
     mixture.append_to(queue, true);
-    std::vector<Event*> sent;
+    Sent sent;
     Bytes out(mixture.wire.begin(), mixture.wire.begin() + static_cast<std::ptrdiff_t>(cut));
     queue.consume(cut, sent);
     ASSERT_EQ(queue.size(), kSize - cut);
@@ -151,11 +151,13 @@ TEST(OutQueue, KeepsTheOwnerUntilItsLastBlockWasSent) {
   OutQueue queue;
   Mixture mixture;
   mixture.append_to(queue, true);
-  std::vector<Event*> sent;
+  Sent sent;
   auto const last_of_b = sizeof(FrameHeader) * 2 + 40 + 3 + kBig + 2 + kBig + 3;
   queue.consume(last_of_b - 1, sent);
   EXPECT_GT(mixture.owner.use_count(), 1);
   queue.consume(1, sent);
+  EXPECT_GT(mixture.owner.use_count(), 1) << "whoever holds the mutex must not destroy it";
+  sent.owners.clear();
   EXPECT_EQ(mixture.owner.use_count(), 1);
 }
 
@@ -163,11 +165,11 @@ TEST(OutQueue, TellsThatTheBlocksWereSentOnceTheyWere) {
   OutQueue queue;
   Mixture mixture;
   mixture.append_to(queue, false);
-  std::vector<Event*> sent;
+  Sent sent;
   queue.consume(sizeof(FrameHeader) * 2 + 40 + 3 + kBig + 2 + kBig + 2, sent);
-  EXPECT_TRUE(sent.empty());
+  EXPECT_TRUE(sent.events.empty());
   queue.consume(1, sent);
-  EXPECT_EQ(sent, std::vector{&mixture.sent});
+  EXPECT_EQ(sent.events, std::vector{&mixture.sent});
 }
 
 TEST(OutQueue, TellsAndReleasesWhenItIsCleared) {
@@ -176,9 +178,10 @@ TEST(OutQueue, TellsAndReleasesWhenItIsCleared) {
   Mixture awaited;
   owned.append_to(queue, true);
   awaited.append_to(queue, false);
-  std::vector<Event*> sent;
+  Sent sent;
   queue.clear(sent);
-  EXPECT_EQ(sent, std::vector{&awaited.sent});
+  EXPECT_EQ(sent.events, std::vector{&awaited.sent});
+  sent.owners.clear();
   EXPECT_EQ(owned.owner.use_count(), 1);
   EXPECT_TRUE(queue.empty());
 }
@@ -187,7 +190,7 @@ TEST(OutQueue, CanBeUsedAfterItWasCleared) {
   OutQueue queue;
   Mixture first;
   first.append_to(queue, true);
-  std::vector<Event*> sent;
+  Sent sent;
   queue.consume(10, sent);
   queue.clear(sent);
   Mixture second;
@@ -211,7 +214,7 @@ TEST(OutQueue, SendsMoreBlocksThanFitIntoOneLook) {
   }
   OutQueue::Parts parts;
   EXPECT_EQ(queue.parts(parts).size(), OutQueue::kPartsAtMost);
-  std::vector<Event*> sent;
+  Sent sent;
   EXPECT_EQ(send_all(queue, wire.size(), sent) == wire, true);
 }
 
@@ -226,7 +229,7 @@ TEST(OutQueue, KeepsManyEncodedBytesAliveByItself) {
   Bytes wire;
   add(wire, &head, sizeof head);
   add(wire, body.data(), body.size());
-  std::vector<Event*> sent;
+  Sent sent;
   EXPECT_EQ(send_all(queue, 1000, sent) == wire, true);
 }
 
@@ -245,7 +248,7 @@ TEST(OutQueue, StaysRightWhenALongPrefixIsForgotten) {
     if (i == 1990) add(wire, block.data(), block.size());
     queue.append(head, message, std::make_shared<int>());
   }
-  std::vector<Event*> sent;
+  Sent sent;
   EXPECT_EQ(send_all(queue, 777, sent) == wire, true);
 }
 

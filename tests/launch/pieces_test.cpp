@@ -15,12 +15,12 @@ extern "C" {  // glibc 2.36 forgot to say so in this header
 }
 
 #include "core/engine.h"
+#include "core/serial_thread.h"
 #include "launch/boot.h"
 #include "launch/child_process.h"
 #include "launch/options.h"
 #include "launch/output_forwarder.h"
 #include "launch/secret.h"
-#include "launch/serial_thread.h"
 #include "tests/launch/support.h"
 #include "tests/launch/workers.h"
 

@@ -88,6 +88,21 @@ TEST(Socket, NamesTheStepThatFailedToConnect) {
   }
 }
 
+TEST(Socket, TriesEveryAddressOfAHost) {
+  int reached = 0;
+  for (auto const* host : {"127.0.0.1", "::1"}) {
+    try {
+      auto const [listener, endpoint] = listen_tcp({host, 0}, 1);
+      static_cast<void>(connect_tcp({"localhost", endpoint.port}, bound()));
+      ++reached;
+    } catch (std::system_error const& error) {
+      // No IPv6 here at all; a refusal would mean that localhost's other address was not tried.
+      EXPECT_NE(error.code().value(), ECONNREFUSED) << host;
+    }
+  }
+  EXPECT_GE(reached, 1);
+}
+
 TEST(Socket, NamesTheHostThatDoesNotResolve) {
   try {
     static_cast<void>(connect_tcp({"no such host", 1}, bound()));

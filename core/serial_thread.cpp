@@ -1,4 +1,4 @@
-#include "launch/serial_thread.h"
+#include "core/serial_thread.h"
 
 #include <future>
 #include <utility>
