@@ -146,13 +146,13 @@ TEST_P(Connections, ReturnAtOnceFromACallThatWasGivenItsArguments) {
 
 TEST_P(Connections, DestroyWhatTheyWereGivenOutsideTheirMutex) {
   Peers<Lab> peers(GetParam());
-  cohort_test_lab::Nosy argument(many(1 << 20));
+  cohort_test_lab::Nosy argument;
   Signal destroyed;
   argument.on_destruction = [&] {
     static_cast<void>(peers.connection().pending_calls());  // takes the mutex
     destroyed.set();
   };
-  EXPECT_EQ(peers.call(fn<&Lab::size_of>, std::move(argument)).get(), 1u << 20);
+  EXPECT_EQ(peers.call(fn<&Lab::size_of>, std::move(argument), many(1 << 20)).get(), 1u << 20);
   EXPECT_TRUE(destroyed.wait());
 }
 
