@@ -47,6 +47,28 @@ void encode(Message& out, T const& value) {
   }
 }
 
+/// The value at the front of `bytes`, which is cut down to what follows it. Throws DecodeError.
+template <class T>
+[[nodiscard]] T decode_front(std::span<std::byte const>& bytes) {
+  if constexpr (archive::kBitwise<T>) {
+    InArchive from(bytes);
+    T value;
+    from.load(value);
+    bytes = bytes.subspan(sizeof value);
+    return value;
+  } else {
+    try {
+      InArchive from(bytes);
+      T value = archive::make<T>();
+      from.load(value);
+      bytes = bytes.last(from.left());
+      return value;
+    } catch (...) {
+      archive::rethrow_as_decode_error();
+    }
+  }
+}
+
 /// The value whose bytes these are, all of them; a tuple for what encode_all wrote. Throws
 /// DecodeError, and only that, if the bytes are not a T: also for what a user's `serialize` throws.
 /// std::bad_alloc passes: the counts were true and the memory is short.

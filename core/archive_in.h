@@ -281,6 +281,8 @@ class InArchive {
 
   template <class T>
   friend T decode(std::span<std::byte const> bytes);
+  template <class T>
+  friend T decode_front(std::span<std::byte const>& bytes);
 
   std::byte const* begin_;
   std::byte const* cursor_;

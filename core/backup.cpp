@@ -119,7 +119,8 @@ void Engine::end_of_short_tick() {
     held_.erase(held_.begin(), young);
     held_count_.store(static_cast<std::uint32_t>(held_.size()), std::memory_order_relaxed);
   }
-  for (auto& each : stranded) each.source->flush();
+  for (auto& each : stranded) each.gatherer->flush();
+  std::erase_if(stranded, [](auto const& each) { return each.expected == Flush::kByTick; });
 
   auto const turns = turns_.load();
   quiet_ticks_ = held_any ? 0 : quiet_ticks_ + 1;

@@ -11,6 +11,35 @@
 #include "core/connection.h"
 #include "core/function.h"
 #include "core/future.h"
+#include "core/scratch_message.h"
+#include "core/stream.h"
+
+namespace cohort {
+
+/// A call with streams, as its caller holds it. Dropping a part tells the worker: no more input
+/// comes, nobody reads the output. The result does not wait for the streams, nor they for it.
+template <class R, class In, class Out>
+struct OpenCall {
+  Future<R> result;
+  Writer<In> input;    ///< what the function reads
+  Stream<Out> output;  ///< what it writes
+};
+template <class R, class Out>
+struct OpenCall<R, void, Out> {
+  Future<R> result;
+  Stream<Out> output;
+};
+template <class R, class In>
+struct OpenCall<R, In, void> {
+  Future<R> result;
+  Writer<In> input;
+};
+
+template <auto Member>
+using OpenCallOf =
+    OpenCall<ResultOf<Member>, typename TraitsOf<Member>::In, typename TraitsOf<Member>::Out>;
+
+}  // namespace cohort
 
 namespace cohort::detail {
 
@@ -24,53 +53,61 @@ template <class Param, class Arg>
 inline constexpr bool kMayBeMoved = !std::is_same_v<std::remove_cvref_t<Arg>, Param> ||
                                     (!std::is_lvalue_reference_v<Arg> && !std::is_const_v<Arg>);
 
-/// A message for this thread to encode into, whose memory is used again.
-class ScratchMessage {
- public:
-  ScratchMessage() : message_(std::exchange(kept(), Message())) {}
-  ScratchMessage(ScratchMessage const&) = delete;
-  ScratchMessage& operator=(ScratchMessage const&) = delete;
-  ~ScratchMessage() {
-    message_.clear();
-    kept() = std::move(message_);
-  }
-  [[nodiscard]] Message& get() noexcept { return message_; }
-
- private:
-  static Message& kept() {
-    static thread_local Message message;
-    return message;
-  }
-  Message message_;
-};
-
-template <auto Member, class... Params, class... Args>
-Future<ResultOf<Member>> start_call_with(std::shared_ptr<Connection> const& connection,
-                                         FunctionId function, std::tuple<Params...> const*,
-                                         Args&&... args) {
-  ScratchMessage scratch;
-  auto& message = scratch.get();
+/// The encoded arguments of a call, and what keeps their borrowed blocks alive where they moved.
+template <class... Params, class... Args>
+std::shared_ptr<void const> encode_arguments(Message& message, std::tuple<Params...> const*,
+                                             Args&&... args) {
   std::tuple<HeldArgument<Params, Args>...> held{std::forward<Args>(args)...};
   std::apply([&](auto const&... argument) { (encode(message, argument), ...); }, held);
-
-  std::shared_ptr<void const> owner;
   if constexpr ((kMayBeMoved<Params, Args> && ...)) {
     // The blocks of vectors and strings stay where they are when their owner moves.
-    if (message.borrows()) owner = std::make_shared<std::tuple<Params...>>(std::move(held));
+    if (message.borrows()) return std::make_shared<std::tuple<Params...>>(std::move(held));
   }
-  auto* const state = new CallState(connection->engine(), connection, signature_of<Member>());
-  Future<ResultOf<Member>> future(state);
-  connection->call(function, message, *state, std::move(owner));
-  return future;
+  return nullptr;
 }
+
+template <auto Member>
+inline constexpr ArgumentsOf<Member> const* kArgumentsOf = nullptr;
 
 /// Starts a call of Member. The arguments were checked to convert.
 template <auto Member, class... Args>
 Future<ResultOf<Member>> start_call(std::shared_ptr<Connection> const& connection,
                                     FunctionId function, Args&&... args) {
-  return start_call_with<Member>(connection, function,
-                                 static_cast<ArgumentsOf<Member> const*>(nullptr),
-                                 std::forward<Args>(args)...);
+  ScratchMessage scratch;
+  auto owner = encode_arguments(scratch.get(), kArgumentsOf<Member>, std::forward<Args>(args)...);
+  auto* const state = new CallState(connection->engine(), connection, signature_of<Member>());
+  Future<ResultOf<Member>> future(state);
+  connection->call(function, scratch.get(), *state, std::move(owner));
+  return future;
+}
+
+/// Starts a call that nobody answers. Throws Error where it cannot be sent.
+template <auto Member, class... Args>
+void post_call(std::shared_ptr<Connection> const& connection, FunctionId function, Args&&... args) {
+  ScratchMessage scratch;
+  auto owner = encode_arguments(scratch.get(), kArgumentsOf<Member>, std::forward<Args>(args)...);
+  connection->post(function, signature_of<Member>(), scratch.get(), std::move(owner));
+}
+
+/// Starts a call with streams.
+template <auto Member, class... Args>
+OpenCallOf<Member> open_call(std::shared_ptr<Connection> const& connection, FunctionId function,
+                             Args&&... args) {
+  using Traits = TraitsOf<Member>;
+  ScratchMessage scratch;
+  auto owner = encode_arguments(scratch.get(), kArgumentsOf<Member>, std::forward<Args>(args)...);
+  auto& engine = connection->engine();
+  auto* const state = new CallState(engine, connection, signature_of<Member>());
+  OpenCallOf<Member> open;
+  open.result = Future<ResultOf<Member>>(state);
+  CallStreams streams;
+  connection->call(function, scratch.get(), *state, std::move(owner),
+                   {.in = Traits::writes, .out = Traits::reads}, &streams);
+  if constexpr (Traits::writes) open.output = {engine, std::move(streams.in)};
+  if constexpr (Traits::reads) {
+    open.input = Writer<typename Traits::In>(std::move(streams.out));
+  }
+  return open;
 }
 
 }  // namespace cohort::detail

@@ -15,6 +15,11 @@ constexpr std::size_t kSendAtOnce = 8 << 10;
 /// Two calls, or two replies, within this time of each other are worth gathering.
 constexpr std::chrono::microseconds kBurst{20};
 
+std::uint8_t flags_of(StreamsWanted wanted) {
+  return static_cast<std::uint8_t>((wanted.out ? frame_flags::kTakesItems : 0) |
+                                   (wanted.in ? frame_flags::kGivesItems : 0));
+}
+
 }  // namespace
 
 Connection::Connection(Engine& engine, std::unique_ptr<Channel> channel, Settings const& settings,
@@ -63,11 +68,11 @@ void Connection::close(ErrorKind kind, std::string reason) {
 // ---- calling ---------------------------------------------------------------------------------
 
 void Connection::call(FunctionId function, Message& arguments, CallState& state,
-                      std::shared_ptr<void const> owner) {
+                      std::shared_ptr<void const> owner, StreamsWanted wanted,
+                      CallStreams* streams) {
   if (auto refusal = too_large(arguments); !refusal.empty()) {
     arguments.clear();
-    return state.settle_with(
-        lost_error({ErrorKind::kRefused, std::move(refusal), {}}, state.function));
+    return refuse_call(state, {ErrorKind::kRefused, std::move(refusal), {}}, wanted, streams);
   }
   Event all_sent;
   bool const must_wait = arguments.borrows() && owner == nullptr;
@@ -81,17 +86,59 @@ void Connection::call(FunctionId function, Message& arguments, CallState& state,
       auto const lost = *lost_;
       lock.unlock();
       arguments.clear();
-      return state.settle_with(lost_error(lost, state.function));
+      return refuse_call(state, lost, wanted, streams);
     }
     state.id = add_pending(state);
     FrameHeader header{.kind = FrameKind::kCall,
+                       .flags = flags_of(wanted),
                        .function = function,
                        .call = state.id,
                        .length = arguments.size()};
+    if (streams != nullptr) *streams = make_streams({state.id, true}, wanted, state.function);
     if (broken_out_) {  // fail_pending is on its way
       arguments.clear();
       return;
     }
+    out_.append(header, arguments, std::move(owner), must_wait ? &all_sent : nullptr);
+    send_soon(may_gather(), sent);
+  }
+  tell_sent(sent);
+  if (must_wait) engine_.wait(all_sent);
+}
+
+/// The call cannot be sent: all that belongs to it fails at once.
+void Connection::refuse_call(CallState& state, Lost const& why, StreamsWanted wanted,
+                             CallStreams* streams) {
+  auto const error = lost_error(why, state.function);
+  if (streams != nullptr) {
+    *streams = make_streams({state.id, true}, wanted, state.function);
+    static_cast<void>(streams_.take({state.id, true}));
+    if (streams->in) streams->in->end(std::make_unique<Error>(error));
+    if (streams->out) streams->out->close(CloseReason::kFailed, error);
+  }
+  state.settle_with(error);
+}
+
+void Connection::post(FunctionId function, std::string_view name, Message& arguments,
+                      std::shared_ptr<void const> owner) {
+  if (auto refusal = too_large(arguments); !refusal.empty()) {
+    arguments.clear();
+    throw lost_error({ErrorKind::kRefused, std::move(refusal), {}}, name);
+  }
+  Event all_sent;
+  bool const must_wait = arguments.borrows() && owner == nullptr;
+  Sent sent;
+  {
+    std::lock_guard const lock(mutex_);
+    if (lost_) {
+      arguments.clear();
+      throw lost_error(*lost_, name);
+    }
+    FrameHeader const header{.kind = FrameKind::kCall,
+                             .flags = frame_flags::kOneWay,
+                             .function = function,
+                             .length = arguments.size()};
+    if (broken_out_) return arguments.clear();  // on_failure will hear
     out_.append(header, arguments, std::move(owner), must_wait ? &all_sent : nullptr);
     send_soon(may_gather(), sent);
   }
@@ -153,8 +200,12 @@ void Connection::cancel(CallState const& state) {
     }
   }
   tell_sent(sent);
-  taken->settle_with(
-      lost_error({ErrorKind::kCancelled, "the caller cancelled the call", {}}, taken->function));
+  auto const error =
+      lost_error({ErrorKind::kCancelled, "the caller cancelled the call", {}}, taken->function);
+  auto const open = streams_.take({state.id, true});
+  if (open.in) open.in->end(std::make_unique<Error>(error));
+  if (open.out) open.out->close(CloseReason::kFailed, error);
+  taken->settle_with(error);
 }
 
 void Connection::fail_pending(ErrorKind kind, std::string const& reason,
@@ -173,6 +224,7 @@ void Connection::fail_pending(ErrorKind kind, std::string const& reason,
     }
   }
   tell_sent(sent);
+  end_streams(StreamTable::Whose::kAll, *lost_);
   for (auto* state : taken) state->settle_with(lost_error(*lost_, state->function));
 }
 
@@ -268,7 +320,7 @@ std::string Connection::too_large(Message const& message) const {
 
 void Connection::send_soon(bool hold, Sent& sent) {
   if (hold && out_.size() < kSendAtOnce) {
-    if (!held_back_) held_back_ = engine_.hold_back(*this);
+    if (!held_back_) held_back_ = engine_.hold_back(shared());
     if (held_back_) return;
   }
   if (std::exchange(held_back_, false)) engine_.let_go(*this);

@@ -20,8 +20,15 @@
 #include "core/out_queue.h"
 #include "core/settings.h"
 #include "core/source.h"
+#include "core/stream_table.h"
 
 namespace cohort {
+
+/// Which streams a call has, as its caller sees them.
+struct StreamsWanted {
+  bool in = false;   ///< the caller reads what the function writes
+  bool out = false;  ///< the caller writes what the function reads
+};
 
 /// What the other side says of an exception: the body of kFailure and kDying.
 struct RemoteFailure {
@@ -29,10 +36,11 @@ struct RemoteFailure {
   Kind kind = Kind::kThrew;
   std::string exception_type{};
   std::string text{};
+  std::string function{};  ///< where the receiver cannot know it
 
   template <class Archive>
   void serialize(Archive& archive, unsigned) {
-    archive& kind& exception_type& text;
+    archive& kind& exception_type& text& function;
   }
 };
 
@@ -45,7 +53,7 @@ class ConnectionHandler {
   virtual ~ConnectionHandler() = default;
   /// Calls for this side, in order of arrival. Keeps `batch`, and returns one that it has done
   /// with (or nullptr), whose memory is used again.
-  virtual std::unique_ptr<Batch> on_calls(std::unique_ptr<Batch> batch) = 0;
+  virtual std::shared_ptr<Batch> on_calls(std::shared_ptr<Batch> batch) = 0;
   virtual void on_cancel(CallId call) = 0;
   virtual void on_shutdown() = 0;
   virtual void on_dying(RemoteFailure failure) = 0;
@@ -53,7 +61,7 @@ class ConnectionHandler {
   virtual void on_end(End end, std::string text) = 0;
 };
 
-class Connection : public Source {
+class Connection : public Source, public Gatherer {
  public:
   /// `handler` must outlive the connection's time in the engine. `already_read` are bytes that
   /// came right behind the handshake.
@@ -72,7 +80,12 @@ class Connection : public Source {
   /// Sends a call; its state is settled by the reply, by cancel() or by fail_pending(). `owner`
   /// keeps borrowed blocks alive; without it this returns when they were sent (it drives the
   /// engine meanwhile). A message over max_message_size settles it as kRefused; nothing is sent.
+  /// `streams` are the call's, still unknown to the connection.
   void call(FunctionId function, Message& arguments, CallState& state,
+            std::shared_ptr<void const> owner = {}, StreamsWanted wanted = {},
+            CallStreams* streams = nullptr);
+  /// Sends a call that nobody answers. Throws Error where it cannot be sent.
+  void post(FunctionId function, std::string_view name, Message& arguments,
             std::shared_ptr<void const> owner = {});
   /// Settles the call as cancelled and tells the peer. Nothing happens where it is settled.
   void cancel(CallState const& state);
@@ -87,6 +100,21 @@ class Connection : public Source {
   std::size_t reply(CallId call, FunctionId function, Message& result,
                     std::shared_ptr<void const> owner, bool more_follows);
   void reply_failure(CallId call, FunctionId function, RemoteFailure const& failure);
+
+  // ---- streams
+
+  [[nodiscard]] StreamTable& streams() noexcept { return streams_; }
+  /// A frame of one of its streams; kItems, kEnd and kStop for the ends in stream_state.h.
+  void send_of_stream(FrameKind kind, StreamKey key, Message& body,
+                      std::shared_ptr<void const> owner = {});
+  void give_credit(StreamKey key, std::uint64_t bytes);
+  /// Ends the streams of a call that this side runs, where they are still open: the function threw,
+  /// or will not run.
+  void fail_streams(CallId call, RemoteFailure const& failure);
+
+  /// Ends all streams at this side: who waits in one gets an Error of this kind. Any thread.
+  void interrupt_streams(ErrorKind kind, std::string reason);
+
   /// A frame that is no part of a call, sent at once.
   void send_control(FrameKind kind, Message body = {});
 
@@ -132,6 +160,14 @@ class Connection : public Source {
   // Under the I/O lock.
   void attend_to_frames() noexcept;
   void handle_frames();
+  void open_streams(FrameHeader const& call);
+  void handle_of_stream(Frame const& frame);
+  void cancel_streams(CallId call);
+  [[nodiscard]] CallStreams make_streams(StreamKey key, StreamsWanted wanted,
+                                         std::string_view function);
+  [[nodiscard]] Error error_of(RemoteFailure failure, std::string_view function) const;
+  void end_streams(StreamTable::Whose whose, Lost const& lost);
+  void refuse_call(CallState& state, Lost const& why, StreamsWanted wanted, CallStreams* streams);
   void settle_answered();
   void settle_answered(CallState& state, Frame const& frame);
   void hand_over_calls();
@@ -140,6 +176,9 @@ class Connection : public Source {
   void heartbeat();
   void schedule_heartbeat();
 
+  [[nodiscard]] std::shared_ptr<Connection> shared() {
+    return std::static_pointer_cast<Connection>(shared_from_this());
+  }
   [[nodiscard]] std::string too_large(Message const& message) const;
   void tell_sent(Sent& sent) noexcept;
   [[nodiscard]] Error lost_error(Lost const& lost, std::string_view function) const;
@@ -149,6 +188,8 @@ class Connection : public Source {
   Settings const settings_;
   Provenance const peer_;
   ConnectionHandler& handler_;
+
+  StreamTable streams_;
 
   mutable std::mutex mutex_;
   OutQueue out_;
@@ -165,7 +206,7 @@ class Connection : public Source {
 
   // Under the I/O lock.
   FrameReader reader_;
-  std::unique_ptr<Batch> batch_ = std::make_unique<Batch>();
+  std::shared_ptr<Batch> batch_ = std::make_shared<Batch>();
   std::vector<std::pair<CallState*, Frame>> answered_;  // scratch of handle_frames
   std::vector<FrameHeader> controls_;                   // likewise
   bool ended_ = false;

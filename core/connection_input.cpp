@@ -69,6 +69,13 @@ void Connection::handle_frames() {
         break;
       case FrameKind::kCall:
         calls = true;
+        open_streams(frame.header);
+        break;
+      case FrameKind::kItems:
+      case FrameKind::kEnd:
+      case FrameKind::kStop:
+      case FrameKind::kCredit:
+        handle_of_stream(frame);
         break;
       case FrameKind::kDying:
         handler_.on_dying(decode<RemoteFailure>(frame.bytes()));
@@ -87,19 +94,9 @@ void Connection::settle_answered() {
 }
 
 void Connection::settle_answered(CallState& state, Frame const& frame) {
-  auto where = [&] {
-    auto place = peer_;
-    place.function = readable_signature(state.function);
-    return place;
-  };
   try {
     if (frame.header.kind == FrameKind::kFailure) {
-      auto failure = decode<RemoteFailure>(frame.bytes());
-      auto const kind = failure.kind == RemoteFailure::Kind::kThrew       ? ErrorKind::kFailed
-                        : failure.kind == RemoteFailure::Kind::kCancelled ? ErrorKind::kCancelled
-                                                                          : ErrorKind::kRefused;
-      return state.settle_with(
-          Error(kind, std::move(failure.text), where(), std::move(failure.exception_type)));
+      return state.settle_with(error_of(decode<RemoteFailure>(frame.bytes()), state.function));
     }
     if (reader_.is_large()) {
       state.payload.take(reader_.take_memory({}));
@@ -108,8 +105,17 @@ void Connection::settle_answered(CallState& state, Frame const& frame) {
     }
     state.settle();
   } catch (std::exception const& error) {
-    state.settle_with(Error(ErrorKind::kProtocol, error.what(), where()));
+    state.settle_with(lost_error({ErrorKind::kProtocol, error.what(), {}}, state.function));
   }
+}
+
+Error Connection::error_of(RemoteFailure failure, std::string_view function) const {
+  auto const kind = failure.kind == RemoteFailure::Kind::kThrew       ? ErrorKind::kFailed
+                    : failure.kind == RemoteFailure::Kind::kCancelled ? ErrorKind::kCancelled
+                                                                      : ErrorKind::kRefused;
+  auto where = peer_;
+  where.function = readable_signature(function);
+  return Error(kind, std::move(failure.text), std::move(where), std::move(failure.exception_type));
 }
 
 void Connection::hand_over_calls() {
@@ -119,12 +125,13 @@ void Connection::hand_over_calls() {
   }
   batch_->memory = reader_.take_memory(std::move(batch_->memory));
   batch_ = handler_.on_calls(std::move(batch_));
-  if (!batch_) batch_ = std::make_unique<Batch>();
+  if (!batch_) batch_ = std::make_shared<Batch>();
 }
 
 void Connection::handle_control(FrameHeader const& header) {
   switch (header.kind) {
     case FrameKind::kCancel:
+      cancel_streams(header.call);
       return handler_.on_cancel(header.call);
     case FrameKind::kShutdown:
       return handler_.on_shutdown();
@@ -150,6 +157,8 @@ void Connection::end(ConnectionHandler::End end, std::string text) {
   engine_.timers().cancel(heartbeat_timer_);
   engine_.detach(*this);
   channel_->shut_down();
+  // Functions that run here need not wait until somebody knows the cause.
+  end_streams(StreamTable::Whose::kTheirs, {ErrorKind::kDisconnected, text, {}});
   handler_.on_end(end, std::move(text));
 }
 

@@ -1,7 +1,8 @@
 #include "core/dispatcher.h"
 
+#include <algorithm>
 #include <exception>
-#include <new>
+#include <string>
 
 namespace cohort {
 namespace {
@@ -11,64 +12,56 @@ constexpr std::size_t kUnsentAtMost = 32 << 20;
 
 }  // namespace
 
-std::unique_ptr<Batch> Dispatcher::enqueue(std::unique_ptr<Batch> batch) {
+void Dispatcher::serve(void* object, std::span<FunctionEntry const> functions) {
+  object_ = object;
+  functions_ = functions;
+}
+
+// ---- the queue ---------------------------------------------------------------------------------
+
+std::shared_ptr<Batch> Dispatcher::enqueue(std::shared_ptr<Client> client,
+                                           std::shared_ptr<Batch> batch) {
   std::lock_guard const lock(mutex_);
   enqueued_ += batch->frames.size();
-  queue_.push_back(std::move(batch));
-  has_work_.set(engine_);
+  queue_.push_back({std::move(client), std::move(batch), {}});
+  wake();
   return std::move(spare_);
 }
 
-void Dispatcher::cancel(CallId call) {
-  std::optional<std::stop_source> stop;
-  {
-    std::lock_guard const lock(mutex_);
-    if (running_ != call) {
-      if (cancelled_.insert(call).second) cancelled_in_order_.push_back({call, enqueued_});
-      any_cancelled_.store(true);
-      return;
-    }
-    stop = running_stop_;
-  }
-  if (stop) stopper_.post([stop = std::move(*stop)]() mutable { stop.request_stop(); });
+void Dispatcher::enqueue(std::function<void()> task) {
+  std::lock_guard const lock(mutex_);
+  queue_.push_back({{}, {}, std::move(task)});
+  wake();
+}
+
+void Dispatcher::wake() {
+  has_work_.set(engine_);
+  for (auto* event : std::exchange(idle_, {})) event->set(engine_);
+}
+
+void Dispatcher::cancel(Client const& client, CallId call) {
+  std::lock_guard const lock(mutex_);
+  Name const name{&client, call};
+  auto const running = std::find_if(running_.begin(), running_.end(),
+                                    [&](auto const& each) { return each.call == name; });
+  if (running != running_.end()) return request_stop(running->stop);
+  if (cancelled_.insert(name).second) cancelled_in_order_.push_back({name, enqueued_});
+  any_cancelled_.store(true);
 }
 
 void Dispatcher::stop() {
-  std::optional<std::stop_source> stop;
-  {
-    std::lock_guard const lock(mutex_);
-    stopping_.store(true);
-    stop = running_stop_;
-    has_work_.set(engine_);
-  }
-  if (stop) stopper_.post([stop = std::move(*stop)]() mutable { stop.request_stop(); });
-}
-
-void Dispatcher::run(Connection& connection) {
-  std::unique_ptr<Batch> batch;
-  while (!stopping_.load(std::memory_order_relaxed)) {
-    batch = next_batch(std::move(batch));
-    if (batch) run_batch(connection, *batch);
-  }
-}
-
-std::unique_ptr<Batch> Dispatcher::next_batch(std::unique_ptr<Batch> done) {
-  {
-    std::lock_guard const lock(mutex_);
-    if (done) spare_ = std::move(done);
-    if (queue_.empty() && !stopping_.load()) has_work_.reset();
-    forget_late_cancels();
-  }
-  engine_.wait(has_work_);
   std::lock_guard const lock(mutex_);
-  if (queue_.empty()) return nullptr;
-  auto batch = std::move(queue_.front());
-  queue_.pop_front();
-  begun_ += batch->frames.size();
-  return batch;
+  stopping_.store(true);
+  for (auto const& each : running_) request_stop(each.stop);
+  wake();
 }
 
-/// Between two batches: every call that was taken has ended.
+/// The stop callbacks are the user's code, and this may be a handler.
+void Dispatcher::request_stop(std::stop_source stop) {
+  stopper_.post([stop = std::move(stop)]() mutable { stop.request_stop(); });
+}
+
+/// What has begun is not dropped any more.
 void Dispatcher::forget_late_cancels() {
   auto& late = cancelled_in_order_;
   for (; !late.empty() && late.front().moot_after <= begun_; late.pop_front()) {
@@ -77,47 +70,154 @@ void Dispatcher::forget_late_cancels() {
   if (cancelled_.empty()) any_cancelled_.store(false);
 }
 
-void Dispatcher::run_batch(Connection& connection, Batch const& batch) {
-  for (std::size_t i = 0; i < batch.frames.size(); ++i) {
-    if (stopping_.load(std::memory_order_relaxed)) break;
-    run_call(connection, batch.frames[i], i + 1 < batch.frames.size());
+// ---- running -----------------------------------------------------------------------------------
+
+void Dispatcher::run() {
+  while (!stopping_.load(std::memory_order_relaxed) && side_by_side_.load() == 1) {
+    run_one_at_a_time();
   }
-  connection.flush();
+  run_beside_others();
+  others_.clear();  // joins them
 }
 
-void Dispatcher::run_call(Connection& connection, Frame const& frame, bool more_follows) {
+void Dispatcher::run_side_by_side(unsigned calls) {
+  side_by_side_.store(calls);
+  for (unsigned i = 1; i < calls; ++i) {
+    others_.emplace_back([this] { run_beside_others(); });
+  }
+}
+
+/// A batch at a time, so that a call costs no more than it must.
+void Dispatcher::run_one_at_a_time() {
+  Work work;
+  while (!stopping_.load(std::memory_order_relaxed) && side_by_side_.load() == 1) {
+    work = next_work(std::move(work));
+    if (work.batch) run_batch(work);
+    if (work.task) work.task();
+  }
+}
+
+Dispatcher::Work Dispatcher::next_work(Work done) {
+  {
+    std::lock_guard const lock(mutex_);
+    if (done.batch) spare_ = std::move(done.batch);
+    if (queue_.empty() && !stopping_.load()) has_work_.reset();
+    forget_late_cancels();
+  }
+  engine_.wait(has_work_);
+  std::lock_guard const lock(mutex_);
+  if (queue_.empty()) return {};
+  auto work = std::move(queue_.front());
+  queue_.pop_front();
+  if (work.batch) begun_ += work.batch->frames.size();
+  return work;
+}
+
+void Dispatcher::run_batch(Work const& work) {
+  Reply reply;
+  auto const& frames = work.batch->frames;
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    if (stopping_.load(std::memory_order_relaxed)) break;
+    if (side_by_side_.load(std::memory_order_relaxed) != 1) return put_back(work, i);
+    run_call(*work.client, frames[i], i + 1 < frames.size(), reply);
+  }
+  work.client->connection->flush();
+}
+
+/// The first call of the batch made the worker one that runs calls side by side.
+void Dispatcher::put_back(Work const& work, std::size_t begun) {
+  std::lock_guard const lock(mutex_);
+  begun_ -= work.batch->frames.size() - begun;
+  queue_.push_front({work.client, work.batch, {}, begun});
+  wake();
+}
+
+void Dispatcher::run_beside_others() {
+  Reply reply;
+  while (!stopping_.load(std::memory_order_relaxed)) {
+    auto const work = next_call();
+    if (!work) continue;
+    if (work->task) {
+      work->task();
+    } else {
+      run_call(*work->client, work->batch->frames[work->begun], false, reply);
+    }
+  }
+}
+
+/// One call of the batch at the front, or nothing after a wait.
+std::optional<Dispatcher::Work> Dispatcher::next_call() {
+  Event work_came;
+  {
+    std::lock_guard const lock(mutex_);
+    if (!queue_.empty()) {
+      auto& front = queue_.front();
+      Work work = front;
+      if (front.task || ++front.begun == front.batch->frames.size()) queue_.pop_front();
+      if (work.batch) ++begun_;
+      forget_late_cancels();
+      return work;
+    }
+    if (stopping_.load()) return std::nullopt;
+    idle_.push_back(&work_came);
+  }
+  engine_.wait(work_came);
+  return std::nullopt;
+}
+
+// ---- one call ----------------------------------------------------------------------------------
+
+void Dispatcher::run_call(Client& client, Frame const& frame, bool more_follows, Reply& reply) {
   auto const& header = frame.header;
   void* object = nullptr;
   auto const* entry = find(header.function, object);
   if (entry == nullptr) {
-    return connection.reply_failure(
-        header.call, header.function,
-        {RemoteFailure::Kind::kRefused,
-         {},
-         "the worker has no function " +
-             std::to_string(static_cast<std::uint32_t>(header.function))});
+    return fail(client, header,
+                {.kind = RemoteFailure::Kind::kRefused,
+                 .text = "the worker has no function " +
+                         std::to_string(static_cast<std::uint32_t>(header.function))});
   }
-  auto stop = begin(header.call, entry->takes_stop_token);
+  auto stop = begin({&client, header.call}, entry->takes_stop_token);
   if (!stop) return;
-  try {
-    entry->thunk(object, frame.bytes(), std::move(*stop), reply_);
-    finish();
-    auto const unsent = connection.reply(header.call, header.function, reply_.body,
-                                         std::move(reply_.owner), more_follows);
-    if (unsent > kUnsentAtMost) static_cast<void>(connection.drain(Deadline::never()));
-  } catch (detail::BadArguments const& error) {
-    finish();
-    connection.reply_failure(header.call, header.function,
-                             {RemoteFailure::Kind::kRefused, {}, error.what()});
-  } catch (...) {
-    finish();
-    auto text = describe_current_exception();
-    connection.reply_failure(
-        header.call, header.function,
-        {RemoteFailure::Kind::kThrew, std::move(text.type), std::move(text.what)});
+  CallContext context{engine_, client.session, {}, std::move(*stop)};
+  if (entry->streams) {
+    context.streams = client.connection->streams().find({header.call, false});
+    if (!context.streams.in && !context.streams.out) return;  // cancelled a moment ago
   }
-  reply_.body.clear();
-  reply_.owner.reset();
+  try {
+    entry->thunk(object, frame.bytes(), context, reply);
+    finish({&client, header.call}, entry->takes_stop_token);
+    if ((header.flags & frame_flags::kOneWay) == 0) {
+      auto const unsent = client.connection->reply(header.call, header.function, reply.body,
+                                                   std::move(reply.owner), more_follows);
+      if (unsent > kUnsentAtMost) {
+        static_cast<void>(client.connection->drain(Deadline::never()));
+      }
+    }
+  } catch (detail::BadArguments const& error) {
+    finish({&client, header.call}, entry->takes_stop_token);
+    fail(client, header, {.kind = RemoteFailure::Kind::kRefused, .text = error.what()});
+  } catch (...) {
+    finish({&client, header.call}, entry->takes_stop_token);
+    auto text = describe_current_exception();
+    fail(client, header,
+         {.kind = RemoteFailure::Kind::kThrew,
+          .exception_type = std::move(text.type),
+          .text = std::move(text.what),
+          .function = readable_signature(entry->signature)});
+  }
+  reply.body.clear();
+  reply.owner.reset();
+}
+
+void Dispatcher::fail(Client& client, FrameHeader const& call, RemoteFailure failure) {
+  if ((call.flags & frame_flags::kOneWay) != 0) {
+    if (background_failure_) background_failure_(std::move(failure));
+    return;
+  }
+  client.connection->fail_streams(call.call, failure);
+  failure.function.clear();  // the caller knows it
+  client.connection->reply_failure(call.call, call.function, failure);
 }
 
 FunctionEntry const* Dispatcher::find(FunctionId function, void*& object) const {
@@ -132,23 +232,21 @@ FunctionEntry const* Dispatcher::find(FunctionId function, void*& object) const 
 }
 
 /// Marks the call as running; nothing where it was cancelled while it waited.
-std::optional<std::stop_token> Dispatcher::begin(CallId call, bool takes_stop_token) {
+std::optional<std::stop_token> Dispatcher::begin(Name call, bool takes_stop_token) {
   if (!takes_stop_token && !any_cancelled_.load(std::memory_order_relaxed))
     return std::stop_token();
   std::lock_guard const lock(mutex_);
   if (cancelled_.erase(call) != 0) return std::nullopt;
   if (!takes_stop_token) return std::stop_token();
-  running_ = call;
-  running_stop_.emplace();
-  if (stopping_.load()) running_stop_->request_stop();
-  return running_stop_->get_token();
+  running_.push_back({call, {}});
+  if (stopping_.load()) request_stop(running_.back().stop);
+  return running_.back().stop.get_token();
 }
 
-void Dispatcher::finish() noexcept {
-  if (!running_stop_) return;
+void Dispatcher::finish(Name call, bool takes_stop_token) noexcept {
+  if (!takes_stop_token) return;
   std::lock_guard const lock(mutex_);
-  running_ = CallId{};
-  running_stop_.reset();
+  std::erase_if(running_, [&](auto const& each) { return each.call == call; });
 }
 
 }  // namespace cohort

@@ -1,155 +1,121 @@
-// The worker's side of calls: a queue of what arrived, and the loop that runs it.
-// The queue is filled under the I/O lock; run() belongs to one thread, the worker's main thread.
+// The worker's side of calls: a queue of what arrived over all connections, and the threads that
+// run it, one call at a time unless the worker's type says otherwise. The queue is filled under the
+// I/O lock.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <span>
 #include <stop_token>
-#include <string_view>
-#include <tuple>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
-#include "core/archive.h"
 #include "core/connection.h"
-#include "core/function.h"
 #include "core/serial_thread.h"
+#include "core/thunk.h"
 
 namespace cohort {
 
-/// A result on its way out: encoded, with what keeps its borrowed blocks alive.
-struct Reply {
-  Message body;
-  std::shared_ptr<void const> owner;
+/// A connection whose calls a dispatcher runs.
+struct Client {
+  std::shared_ptr<Connection> connection;
+  void* session = nullptr;  ///< the worker type's Session; used by calls, one at a time or locked
 };
-
-/// Decodes the arguments, runs the function on the object, encodes the result.
-using Thunk = void (*)(void* object, std::span<std::byte const> arguments, std::stop_token stop,
-                       Reply& reply);
-
-struct FunctionEntry {
-  std::string_view signature;
-  Thunk thunk;
-  bool takes_stop_token;
-};
-
-namespace detail {
-
-/// The arguments of a call are none of its function.
-struct BadArguments : DecodeError {
-  using DecodeError::DecodeError;
-};
-
-template <class T>
-T decode_arguments(std::span<std::byte const> bytes) {
-  try {
-    return decode<T>(bytes);
-  } catch (DecodeError const& error) {
-    throw BadArguments(error.what());  // unlike one that the function itself throws
-  }
-}
-
-template <class W, auto Member>
-void run_member(void* object, std::span<std::byte const> bytes, std::stop_token stop,
-                Reply& reply) {
-  using Traits = FunctionTraits<decltype(Member)>;
-  static_assert(!Traits::writes_to_its_arguments,
-                "this listed function takes a reference that it can write to, and what it writes "
-                "would not reach the caller: take a value or a const reference");
-  auto arguments = decode_arguments<typename Traits::Arguments>(bytes);
-  auto call = [&](auto&... argument) -> decltype(auto) {
-    auto& worker = *static_cast<W*>(object);
-    if constexpr (Traits::takes_stop_token) {
-      return (worker.*Member)(std::move(argument)..., std::move(stop));
-    } else {
-      return (worker.*Member)(std::move(argument)...);
-    }
-  };
-  if constexpr (std::is_void_v<typename Traits::Result>) {
-    std::apply(call, arguments);
-  } else {
-    ResultOf<Member> result = std::apply(call, arguments);
-    encode(reply.body, result);
-    if (reply.body.borrows()) {
-      reply.owner = std::make_shared<ResultOf<Member>>(std::move(result));
-    }
-  }
-}
-
-}  // namespace detail
-
-template <class W, auto Member>
-inline constexpr FunctionEntry function_entry{
-    signature_of<Member>(), &detail::run_member<W, Member>,
-    detail::FunctionTraits<decltype(Member)>::takes_stop_token};
 
 class Dispatcher {
  public:
   explicit Dispatcher(Engine& engine) : engine_(engine) {}
 
-  /// The functions that calls name by id, and the object that they run on. Set before run().
-  void serve(void* object, std::span<FunctionEntry const> functions) {
-    object_ = object;
-    functions_ = functions;
-  }
+  /// The functions that calls name by id, the object that they run on, and how many calls run side
+  /// by side. Set before such a call is run.
+  void serve(void* object, std::span<FunctionEntry const> functions);
   /// Cohort's own functions, by id from kFirstBuiltinFunction up, and what they run on.
   void serve_builtin(void* object, std::span<FunctionEntry const> functions) {
     builtin_object_ = object;
     builtins_ = functions;
   }
 
-  /// Under the I/O lock: takes calls that arrived; returns a batch to use again.
-  std::unique_ptr<Batch> enqueue(std::unique_ptr<Batch> batch);
+  /// Hears of calls without an answer that threw. On the thread that ran the call.
+  void on_background_failure(std::function<void(RemoteFailure)> handler) {
+    background_failure_ = std::move(handler);
+  }
+
+  /// Under the I/O lock: takes calls that arrived; returns a batch to use again, where it has one.
+  std::shared_ptr<Batch> enqueue(std::shared_ptr<Client> client, std::shared_ptr<Batch> batch);
+  /// Any thread: runs it in its turn, as a call that nobody answers. It must not throw.
+  void enqueue(std::function<void()> task);
   /// Any thread: a queued call is dropped, a running one sees its stop token.
-  void cancel(CallId call);
-  /// Any thread: run() returns after the call that it runs, whose stop token is triggered.
+  void cancel(Client const& client, CallId call);
+  /// Any thread: run() returns after the calls that run, whose stop tokens are triggered.
   void stop();
 
-  /// Runs calls that arrive on `connection`, one at a time, until stop().
-  void run(Connection& connection);
+  /// Runs what arrives until stop(), on this thread and, after run_side_by_side(), on others.
+  void run();
+  /// From a call or task: from now on so many calls run at a time.
+  void run_side_by_side(unsigned calls);
 
  private:
+  struct Work {
+    std::shared_ptr<Client> client;
+    std::shared_ptr<Batch> batch;
+    std::function<void()> task;
+    std::size_t begun = 0;  // of the batch's calls, where they run side by side
+  };
+  using Name = std::pair<Client const*, CallId>;
   struct Cancelled {
-    CallId call;
-    std::uint64_t moot_after;  // so many calls were begun: this one was, and had ended
+    Name call;
+    std::uint64_t moot_after;  // so many calls were begun: this one was
+  };
+  struct Running {
+    Name call;
+    std::stop_source stop;
   };
 
-  [[nodiscard]] std::unique_ptr<Batch> next_batch(std::unique_ptr<Batch> done);
+  void run_one_at_a_time();
+  void run_beside_others();
+  [[nodiscard]] Work next_work(Work done);
+  [[nodiscard]] std::optional<Work> next_call();
+  void wake();
+  void put_back(Work const& work, std::size_t begun);
   void forget_late_cancels();
-  void run_batch(Connection& connection, Batch const& batch);
-  void run_call(Connection& connection, Frame const& frame, bool more_follows);
+  void run_batch(Work const& work);
+  void run_call(Client& client, Frame const& frame, bool more_follows, Reply& reply);
+  void fail(Client& client, FrameHeader const& call, RemoteFailure failure);
   [[nodiscard]] FunctionEntry const* find(FunctionId function, void*& object) const;
-  [[nodiscard]] std::optional<std::stop_token> begin(CallId call, bool takes_stop_token);
-  void finish() noexcept;
+  [[nodiscard]] std::optional<std::stop_token> begin(Name call, bool takes_stop_token);
+  void finish(Name call, bool takes_stop_token) noexcept;
+  void request_stop(std::stop_source stop);
 
   Engine& engine_;
   void* object_ = nullptr;
   std::span<FunctionEntry const> functions_;
   void* builtin_object_ = nullptr;
   std::span<FunctionEntry const> builtins_;
-  Reply reply_;
+
+  std::function<void(RemoteFailure)> background_failure_;
 
   std::atomic<bool> stopping_{false};
   std::atomic<bool> any_cancelled_{false};
-  Event has_work_;
+  std::atomic<unsigned> side_by_side_{1};
+  Event has_work_;  // while calls run one at a time
 
   std::mutex mutex_;
-  std::deque<std::unique_ptr<Batch>> queue_;
-  std::unique_ptr<Batch> spare_;
+  std::deque<Work> queue_;
+  std::shared_ptr<Batch> spare_;
   std::uint64_t enqueued_ = 0;  // calls so far
-  std::uint64_t begun_ = 0;     // of them, as of the last batch that was taken
-  std::set<CallId> cancelled_;
+  std::uint64_t begun_ = 0;     // of them
+  std::set<Name> cancelled_;
   std::deque<Cancelled> cancelled_in_order_;
-  CallId running_{};
-  std::optional<std::stop_source> running_stop_;
-  SerialThread stopper_;  // runs the stop callbacks, which are the user's code
+  std::vector<Running> running_;  // calls that take a stop token
+  std::vector<Event*> idle_;      // of threads that wait for work, while calls run side by side
+  SerialThread stopper_;          // runs stop callbacks, which are the user's code
+  std::vector<std::jthread> others_;
 };
 
 }  // namespace cohort

@@ -81,6 +81,7 @@ Engine::Engine(Options options)
 }
 
 Engine::~Engine() {
+  callbacks_.finish();
   detach(*timers_);
   stop_.store(true);
   ring(backup_kick_);
@@ -377,17 +378,17 @@ void Engine::promote_one() noexcept {
 
 // ---- what is held back -------------------------------------------------------------------------
 
-bool Engine::hold_back(Source& source) {
+bool Engine::hold_back(std::shared_ptr<Gatherer> gatherer, Flush expected) {
   std::lock_guard const lock(held_mutex_);
   if (!ticking()) return false;
-  held_.push_back({source.shared_from_this(), Clock::now()});
+  held_.push_back({std::move(gatherer), expected, Clock::now()});
   held_count_.store(static_cast<std::uint32_t>(held_.size()), std::memory_order_release);
   return true;
 }
 
-void Engine::let_go(Source& source) noexcept {
+void Engine::let_go(Gatherer& gatherer) noexcept {
   std::lock_guard const lock(held_mutex_);
-  std::erase_if(held_, [&](auto const& each) { return each.source.get() == &source; });
+  std::erase_if(held_, [&](auto const& each) { return each.gatherer.get() == &gatherer; });
   held_count_.store(static_cast<std::uint32_t>(held_.size()), std::memory_order_relaxed);
   useful_flushes_.fetch_add(1, std::memory_order_relaxed);
 }
@@ -401,7 +402,7 @@ void Engine::flush_held_back() noexcept {
     held_count_.store(0, std::memory_order_relaxed);
   }
   useful_flushes_.fetch_add(1, std::memory_order_relaxed);
-  for (auto& each : held) each.source->flush();
+  for (auto& each : held) each.gatherer->flush();
 }
 
 }  // namespace cohort

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -18,6 +19,7 @@
 
 #include "core/clock.h"
 #include "core/event.h"
+#include "core/serial_thread.h"
 #include "core/source.h"
 #include "core/timer_queue.h"
 
@@ -59,11 +61,14 @@ class Engine {
   /// Wakes the thread that blocks in epoll, or makes the next one look up. Any thread.
   void kick() noexcept;
 
-  /// Says that `source` keeps bytes unsent. True: its flush() will be called within a tick, or
+  /// Who is expected to flush what is held back: calls are soon waited for; a stream's elements
+  /// may come from a thread that never waits.
+  enum class Flush : std::uint8_t { kByWait, kByTick };
+  /// Says that `gatherer` keeps bytes unsent. True: its flush() will be called within a tick, or
   /// as soon as somebody waits. False: nobody ticks; flush it now. Any thread.
-  bool hold_back(Source& source);
-  /// Takes hold_back() back: the source sends by itself after all.
-  void let_go(Source& source) noexcept;
+  bool hold_back(std::shared_ptr<Gatherer> gatherer, Flush expected = Flush::kByWait);
+  /// Takes hold_back() back: the gatherer sends by itself after all.
+  void let_go(Gatherer& gatherer) noexcept;
   /// Flushes everything that was held back. Any thread.
   void flush_held_back() noexcept;
 
@@ -77,6 +82,17 @@ class Engine {
   }
   void start_coalescing() noexcept;
 
+  /// The thread on which callbacks of users run, one at a time; it starts with the first one.
+  [[nodiscard]] SerialThread& callbacks() noexcept { return callbacks_; }
+  /// Hears of exceptions that left a callback and that nobody waits for; std::terminate without it.
+  /// Set before the first callback.
+  void on_uncaught(std::function<void(std::exception_ptr)> handler) {
+    uncaught_ = std::move(handler);
+  }
+  void report_uncaught(std::exception_ptr exception) {
+    if (!uncaught_) std::rethrow_exception(exception);  // ends the process: no thread catches it
+    uncaught_(std::move(exception));
+  }
   [[nodiscard]] TimerQueue& timers() noexcept { return *timers_; }
   [[nodiscard]] Options const& options() const noexcept { return options_; }
 
@@ -138,7 +154,8 @@ class Engine {
   [[nodiscard]] bool ticking() const noexcept;  // held_mutex_ held
 
   struct HeldBack {
-    std::shared_ptr<Source> source;
+    std::shared_ptr<Gatherer> gatherer;
+    Flush expected;
     Clock::time_point since;
   };
 
@@ -190,6 +207,8 @@ class Engine {
 
   std::shared_ptr<TimerQueue> timers_;
   std::thread backup_thread_;
+  std::function<void(std::exception_ptr)> uncaught_;
+  SerialThread callbacks_;
 };
 
 }  // namespace cohort

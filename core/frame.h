@@ -19,13 +19,26 @@ enum class FrameKind : std::uint8_t {
   kShutdown = 6,   ///< no body: end when you can
   kGoodbye = 7,    ///< no body: I end now, in an orderly way
   kDying = 8,      ///< body: the encoded RemoteFailure that ends this process
+  kItems = 9,      ///< body: encoded elements of a stream, one after the other
+  kEnd = 10,       ///< the writer ends the stream; body: empty, or the encoded RemoteFailure
+  kStop = 11,      ///< no body: the reader wants no more of the stream
+  kCredit = 12,    ///< body: 8 bytes, how many bytes more the writer may send
 };
-inline constexpr std::uint8_t kLastFrameKind = 8;
+inline constexpr std::uint8_t kLastFrameKind = 12;
+
+namespace frame_flags {
+// Of a call.
+inline constexpr std::uint8_t kTakesItems = 1;  ///< the caller will send a stream
+inline constexpr std::uint8_t kGivesItems = 2;  ///< the caller will read one
+inline constexpr std::uint8_t kOneWay = 4;      ///< no answer, please
+// Of kItems, kEnd, kStop and kCredit.
+inline constexpr std::uint8_t kOfSender = 1;  ///< the stream's call was made by the frame's sender
+}  // namespace frame_flags
 
 /// As it lies on the wire, in little-endian order (the handshake refuses anything else).
 struct FrameHeader {
   FrameKind kind{};
-  std::uint8_t flags = 0;      ///< none defined: must be 0
+  std::uint8_t flags = 0;      ///< of frame_flags; 0 for the other kinds
   std::uint16_t reserved = 0;  ///< must be 0
   FunctionId function{};
   CallId call{};
@@ -33,7 +46,10 @@ struct FrameHeader {
 
   [[nodiscard]] bool is_valid() const noexcept {
     auto const number = static_cast<std::uint8_t>(kind);
-    return number >= 1 && number <= kLastFrameKind && flags == 0 && reserved == 0;
+    auto const allowed = kind == FrameKind::kCall    ? 7
+                         : kind >= FrameKind::kItems ? frame_flags::kOfSender
+                                                     : 0;
+    return number >= 1 && number <= kLastFrameKind && (flags & ~allowed) == 0 && reserved == 0;
   }
 };
 static_assert(sizeof(FrameHeader) == 24 && std::endian::native == std::endian::little);

@@ -2,6 +2,7 @@
 // The id of a function is its place in the worker type's FunctionList, so both sides agree on it.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <stop_token>
@@ -14,6 +15,13 @@
 #include "core/ids.h"
 
 namespace cohort {
+
+template <class T>
+class Stream;
+template <class T>
+class Writer;
+template <class S, class U>
+struct State;
 
 /// Names one member function of a worker type, as in `worker.call(cohort::fn<&Summer::sum>, xs)`.
 template <auto Member>
@@ -48,30 +56,108 @@ constexpr std::string_view type_text() {
   return text.substr(begin, end - begin);
 }
 
-/// A last parameter of type std::stop_token does not travel: the worker supplies it.
-template <class Kept, class... Rest>
-struct WithoutStopToken;
-template <class... Kept>
-struct WithoutStopToken<std::tuple<Kept...>> {
-  using Arguments = std::tuple<Kept...>;
-  static constexpr bool takes_stop_token = false;
+template <class T>
+struct StreamElement {
+  using type = void;
 };
-template <class... Kept>
-struct WithoutStopToken<std::tuple<Kept...>, std::stop_token> {
-  using Arguments = std::tuple<Kept...>;
-  static constexpr bool takes_stop_token = true;
+template <class T>
+struct StreamElement<Stream<T>> {
+  using type = T;
 };
-template <class... Kept, class First, class... Rest>
-struct WithoutStopToken<std::tuple<Kept...>, First, Rest...>
-    : WithoutStopToken<std::tuple<Kept..., First>, Rest...> {};
+template <class T>
+struct WriterElement {
+  using type = void;
+};
+template <class T>
+struct WriterElement<Writer<T>> {
+  using type = T;
+};
+template <class T>
+struct StateParts {
+  using initial = T;
+  using update = void;
+};
+template <class S, class U>
+struct StateParts<State<S, U>> {
+  using initial = S;
+  using update = U;
+};
+
+template <class C>
+struct SessionOf {
+  struct None {};
+  using type = None;
+};
+template <class C>
+requires requires { typename C::Session; }
+struct SessionOf<C> {
+  using type = typename C::Session;
+};
+
+/// What a parameter is: an argument travels, the rest is supplied at the worker.
+enum class Role { kArgument, kSession, kStream, kWriter, kStopToken };
+
+template <class Class, class Param>
+constexpr Role role_of() {
+  using Plain = std::decay_t<Param>;
+  if constexpr (std::is_same_v<Plain, typename SessionOf<Class>::type>) return Role::kSession;
+  if constexpr (!std::is_void_v<typename StreamElement<Plain>::type>) return Role::kStream;
+  if constexpr (!std::is_void_v<typename WriterElement<Plain>::type>) return Role::kWriter;
+  if constexpr (std::is_same_v<Plain, std::stop_token>) return Role::kStopToken;
+  return Role::kArgument;
+}
+
+/// The types of those parameters that have the role, decayed, as a tuple.
+template <class Class, Role R, class... Params>
+using ParamsOfRole = decltype(std::tuple_cat(
+    std::declval<std::conditional_t<role_of<Class, Params>() == R, std::tuple<std::decay_t<Params>>,
+                                    std::tuple<>>>()...));
+
+template <class Tuple>
+struct FirstOr {
+  using type = void;
+};
+template <class First, class... Rest>
+struct FirstOr<std::tuple<First, Rest...>> {
+  using type = First;
+};
 
 template <class Result_, class Class_, class... Params>
-struct FunctionTraitsOf : WithoutStopToken<std::tuple<>, std::decay_t<Params>...> {
-  using Result = Result_;
+struct FunctionTraitsOf {
   using Class = Class_;
+  using Raw = std::tuple<std::add_rvalue_reference_t<Params>...>;  ///< T& stays T&
+  using Result = Result_;
+  template <Role R>
+  using Of = ParamsOfRole<Class_, R, Params...>;
+  using Arguments = Of<Role::kArgument>;
+
+  template <Role R>
+  static constexpr std::size_t count = ((role_of<Class_, Params>() == R) + ... + 0);
+  static_assert(count<Role::kStream> <= 1 && count<Role::kWriter> <= 1 &&
+                    count<Role::kSession> <= 1 && count<Role::kStopToken> <= 1,
+                "a listed function takes at most one Stream, one Writer, one Session and one "
+                "std::stop_token");
+  static constexpr std::array<Role, sizeof...(Params)> roles{role_of<Class_, Params>()...};
+  static constexpr std::size_t arguments_before(std::size_t place) {
+    std::size_t before = 0;
+    for (std::size_t i = 0; i < place; ++i) before += roles[i] == Role::kArgument ? 1 : 0;
+    return before;
+  }
+  /// What its caller streams to it, and it to its caller; void where it does not.
+  using In = typename StreamElement<typename FirstOr<Of<Role::kStream>>::type>::type;
+  using Out = typename WriterElement<typename FirstOr<Of<Role::kWriter>>::type>::type;
+
+  static constexpr bool takes_session = count<Role::kSession> != 0;
+  static constexpr bool takes_stop_token = count<Role::kStopToken> != 0;
+  static constexpr bool reads = count<Role::kStream> != 0;
+  static constexpr bool writes = count<Role::kWriter> != 0;
+  static constexpr bool streams = reads || writes;
   static constexpr bool writes_to_its_arguments =
-      ((std::is_lvalue_reference_v<Params> && !std::is_const_v<std::remove_reference_t<Params>>) ||
+      ((role_of<Class_, Params>() == Role::kArgument && std::is_lvalue_reference_v<Params> &&
+        !std::is_const_v<std::remove_reference_t<Params>>) ||
        ...);
+  static constexpr bool keeps_its_writer =
+      ((role_of<Class_, Params>() == Role::kWriter && !std::is_reference_v<Params>) || ...);
 };
 
 template <class Pointer>
@@ -106,8 +192,12 @@ struct IndexIn<Member, FunctionList<Members...>> {
 
 }  // namespace detail
 
+/// What travels back: of a State<S, U>, the S.
 template <auto Member>
-using ResultOf = std::decay_t<typename detail::FunctionTraits<decltype(Member)>::Result>;
+using ResultOf = typename detail::StateParts<
+    std::decay_t<typename detail::FunctionTraits<decltype(Member)>::Result>>::initial;
+template <auto Member>
+using TraitsOf = detail::FunctionTraits<decltype(Member)>;
 template <auto Member>
 using ArgumentsOf = typename detail::FunctionTraits<decltype(Member)>::Arguments;
 template <auto Member>

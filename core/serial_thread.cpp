@@ -5,7 +5,7 @@
 
 namespace cohort {
 
-SerialThread::~SerialThread() {
+void SerialThread::finish() {
   {
     std::lock_guard const lock(mutex_);
     stop_ = true;

@@ -14,8 +14,10 @@ class SerialThread {
   SerialThread() = default;
   SerialThread(SerialThread const&) = delete;
   SerialThread& operator=(SerialThread const&) = delete;
-  /// Runs what was posted, then ends.
-  ~SerialThread();
+  ~SerialThread() { finish(); }
+
+  /// Runs what was posted, then ends; nothing may be posted after it. Idempotent.
+  void finish();
 
   /// Any thread. A task must not throw.
   void post(std::function<void()> task);

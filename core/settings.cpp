@@ -31,6 +31,7 @@ Settings Settings::from_environment(Settings base) {
   constexpr std::uint64_t kDay = 24 * 3'600'000;
   read("COHORT_MAX_MESSAGE_SIZE", base.max_message_size, 1024,
        static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()));
+  read("COHORT_STREAM_WINDOW", base.stream_window, 1, std::uint64_t{1} << 40);
   read("COHORT_HEARTBEAT_INTERVAL", base.heartbeat_interval, 1, kDay);
   read("COHORT_HEARTBEAT_TIMEOUT", base.heartbeat_timeout, 1, kDay);
   read("COHORT_HANDSHAKE_TIMEOUT", base.handshake_timeout, 1, kDay);

@@ -12,6 +12,8 @@ namespace cohort {
 struct Settings {
   /// COHORT_MAX_MESSAGE_SIZE, in bytes: larger messages are refused at the sender.
   std::uint64_t max_message_size = std::uint64_t{16} << 30;
+  /// COHORT_STREAM_WINDOW, in bytes: how far a stream's writer may be ahead of its reader.
+  std::uint64_t stream_window = std::uint64_t{1} << 20;
   /// COHORT_HEARTBEAT_INTERVAL, in ms: how often each side shows that it lives.
   std::chrono::milliseconds heartbeat_interval{5'000};
   /// COHORT_HEARTBEAT_TIMEOUT, in ms: silence for this long means that the peer hangs.

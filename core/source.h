@@ -5,6 +5,14 @@
 
 namespace cohort {
 
+/// Keeps bytes unsent for a moment, so that they go out together (see Engine::hold_back).
+class Gatherer {
+ public:
+  virtual ~Gatherer() = default;
+  /// Sends what has gathered. Any thread, no I/O lock.
+  virtual void flush() noexcept = 0;
+};
+
 /// Handlers run on whichever thread drives, one at a time, under the engine's I/O lock. They never
 /// block, never throw, and never run user code: what a user wrote runs after the lock was left.
 class Source : public std::enable_shared_from_this<Source> {
@@ -17,8 +25,6 @@ class Source : public std::enable_shared_from_this<Source> {
   virtual bool on_readable() noexcept = 0;
   /// Called after Engine::want_writable(true) once the descriptor takes bytes again.
   virtual void on_writable() noexcept {}
-  /// Sends what was held back (see Engine::hold_back). Any thread, no I/O lock.
-  virtual void flush() noexcept {}
   /// True for a connection, whose input is worth a try without asking epoll first.
   [[nodiscard]] virtual bool is_hot() const noexcept { return false; }
 };

@@ -11,8 +11,8 @@
 #include <type_traits>
 
 #include "core/archive.h"
-#include "core/dispatcher.h"
 #include "core/function.h"
+#include "core/thunk.h"
 #include "launch/secret.h"
 
 namespace cohort {

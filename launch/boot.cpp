@@ -16,7 +16,7 @@ namespace cohort {
 
 template <class Archive>
 void serialize(Archive& archive, Settings& settings, unsigned) {
-  archive& settings.max_message_size& settings.heartbeat_interval& settings
+  archive& settings.max_message_size& settings.stream_window& settings.heartbeat_interval& settings
       .heartbeat_timeout& settings.handshake_timeout& settings.shutdown_timeout& settings.spin;
 }
 

@@ -196,7 +196,7 @@ void RemoteWorker::kill_after(milliseconds delay) {
   });
 }
 
-std::unique_ptr<Batch> RemoteWorker::on_calls(std::unique_ptr<Batch> batch) {
+std::shared_ptr<Batch> RemoteWorker::on_calls(std::shared_ptr<Batch> batch) {
   log(LogLevel::kWarning, "worker " + id_.to_string() + " called its master, which serves nothing");
   return batch;
 }

@@ -61,7 +61,7 @@ class RemoteWorker : public ConnectionHandler, public std::enable_shared_from_th
   [[nodiscard]] bool ended() const noexcept { return ended_.ready(); }
 
  private:
-  std::unique_ptr<Batch> on_calls(std::unique_ptr<Batch> batch) override;
+  std::shared_ptr<Batch> on_calls(std::shared_ptr<Batch> batch) override;
   void on_cancel(CallId) override {}
   void on_shutdown() override {}
   void on_dying(RemoteFailure failure) override;

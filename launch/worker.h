@@ -35,6 +35,8 @@ class [[nodiscard]] Worker {
   /// its bytes were handed to the kernel; pass std::move(x) to return at once.
   template <auto Member, class... Args>
   Future<ResultOf<Member>> call(Fn<Member>, Args&&... args) const {
+    static_assert(!TraitsOf<Member>::streams,
+                  "this function takes a Writer or a Stream: use open(), stream() or state()");
     if constexpr (CheckedArguments<Member, Args...>::ok &&
                   CheckedFunction<W, Member>::index != detail::kNotListed) {
       return detail::start_call<Member>(remote_->connection(), CheckedFunction<W, Member>::id,
@@ -42,6 +44,55 @@ class [[nodiscard]] Worker {
     } else {
       return Future<ResultOf<Member>>();
     }
+  }
+
+  /// Starts a call that nobody answers: returns once it is on its way. An exception in it is told
+  /// to on_failure, and ends the worker. Throws Error where it cannot be sent.
+  template <auto Member, class... Args>
+  void post(Fn<Member>, Args&&... args) const {
+    static_assert(!TraitsOf<Member>::streams, "a function that streams cannot be posted");
+    if constexpr (CheckedArguments<Member, Args...>::ok &&
+                  CheckedFunction<W, Member>::index != detail::kNotListed) {
+      detail::post_call<Member>(remote_->connection(), CheckedFunction<W, Member>::id,
+                                std::forward<Args>(args)...);
+    }
+  }
+
+  /// Starts a call of a function that takes a Writer or a Stream: gives its result, and the other
+  /// ends of its streams. See OpenCall.
+  template <auto Member, class... Args>
+  OpenCallOf<Member> open(Fn<Member>, Args&&... args) const {
+    static_assert(TraitsOf<Member>::streams,
+                  "this function takes neither a Writer nor a Stream: use call()");
+    if constexpr (CheckedArguments<Member, Args...>::ok &&
+                  CheckedFunction<W, Member>::index != detail::kNotListed) {
+      return detail::open_call<Member>(remote_->connection(), CheckedFunction<W, Member>::id,
+                                       std::forward<Args>(args)...);
+    } else {
+      return {};
+    }
+  }
+
+  /// What the function writes: `for (int i : worker.stream(fn<&W::count>, 3))`. For a function that
+  /// takes a Writer and returns nothing; what it throws ends the stream.
+  template <auto Member, class... Args>
+  auto stream(Fn<Member> function, Args&&... args) const {
+    using Traits = TraitsOf<Member>;
+    static_assert(Traits::writes && !Traits::reads && std::is_void_v<typename Traits::Result>,
+                  "stream() is for functions that take a Writer, no Stream, and return void: use "
+                  "open()");
+    return open(function, std::forward<Args>(args)...).output;
+  }
+
+  /// The first value and the updates that follow: waits for the first, and throws its error.
+  template <auto Member, class... Args>
+  auto state(Fn<Member> function, Args&&... args) const {
+    using Returned = std::decay_t<typename TraitsOf<Member>::Result>;
+    using Update = typename detail::StateParts<Returned>::update;
+    static_assert(!std::is_void_v<Update>, "state() is for functions that return State<S, U>");
+    auto opened = open(function, std::forward<Args>(args)...);
+    auto initial = opened.result.get();
+    return Returned{std::move(initial), std::move(opened.output)};
   }
 
   [[nodiscard]] WorkerId const& id() const noexcept { return remote_->id(); }

@@ -49,19 +49,20 @@ class WorkerServer : public ConnectionHandler {
         engine_(Engine::Options{.spin = boot_.settings.spin}),
         dispatcher_(engine_) {
     static constexpr std::array<FunctionEntry, 1> kBuiltins{
-        FunctionEntry{"constructor", &construct, false}};
+        FunctionEntry{"constructor", &construct}};
     dispatcher_.serve_builtin(this, kBuiltins);
   }
   ~WorkerServer() override { g_server.store(nullptr); }
 
   int run(UniqueFd socket) {
-    connection_ = std::make_shared<Connection>(
+    client_ = std::make_shared<Client>();
+    client_->connection = connection_ = std::make_shared<Connection>(
         engine_, std::make_unique<StreamChannel>(std::move(socket)), boot_.settings,
         Provenance{.worker = {}, .host = {}, .pid = boot_.parent_pid}, *this);
     g_server.store(this);
     std::set_terminate(&on_terminate);
     connection_->start();
-    dispatcher_.run(*connection_);
+    dispatcher_.run();
     if (object_ != nullptr) types_[type_].destroy(std::exchange(object_, nullptr));
     bool const orphaned = master_lost_.load();
     if (!orphaned) {
@@ -76,7 +77,7 @@ class WorkerServer : public ConnectionHandler {
   void report_death(ExceptionText const& text) noexcept {
     try {
       Message body;
-      encode(body, RemoteFailure{RemoteFailure::Kind::kThrew, text.type, text.what});
+      encode(body, RemoteFailure{.exception_type = text.type, .text = text.what});
       connection_->send_last_words(FrameKind::kDying, body, Deadline::after(kLastWords));
     } catch (...) {
       // The master still sees the signal.
@@ -88,7 +89,7 @@ class WorkerServer : public ConnectionHandler {
   }
 
  private:
-  static void construct(void* server, std::span<std::byte const> bytes, std::stop_token, Reply&) {
+  static void construct(void* server, std::span<std::byte const> bytes, CallContext&, Reply&) {
     static_cast<WorkerServer*>(server)->construct(bytes);
   }
 
@@ -105,10 +106,10 @@ class WorkerServer : public ConnectionHandler {
     dispatcher_.serve(object_, types_[type_].functions);
   }
 
-  std::unique_ptr<Batch> on_calls(std::unique_ptr<Batch> batch) override {
-    return dispatcher_.enqueue(std::move(batch));
+  std::shared_ptr<Batch> on_calls(std::shared_ptr<Batch> batch) override {
+    return dispatcher_.enqueue(client_, std::move(batch));
   }
-  void on_cancel(CallId call) override { dispatcher_.cancel(call); }
+  void on_cancel(CallId call) override { dispatcher_.cancel(*client_, call); }
   void on_dying(RemoteFailure) override {}
   void on_shutdown() override { stop_within(boot_.settings.shutdown_timeout); }
   void on_end(End, std::string) override {
@@ -119,6 +120,7 @@ class WorkerServer : public ConnectionHandler {
   /// A function that computes on does not keep the process alive.
   void stop_within(milliseconds grace) {
     dispatcher_.stop();
+    connection_->interrupt_streams(ErrorKind::kCancelled, "the worker ends");
     engine_.timers().schedule(Clock::now() + grace, [] { ::_exit(kExitMasterLost); });
   }
 
@@ -141,6 +143,7 @@ class WorkerServer : public ConnectionHandler {
   Engine engine_;
   Dispatcher dispatcher_;
   std::shared_ptr<Connection> connection_;
+  std::shared_ptr<Client> client_;
   std::uint32_t type_ = 0;
   void* object_ = nullptr;
   std::atomic<bool> master_lost_{false};

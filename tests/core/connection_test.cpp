@@ -317,7 +317,7 @@ class Counter : public ConnectionHandler {
  public:
   std::atomic<int> calls{0};
   std::atomic<int> shutdowns{0};
-  std::unique_ptr<Batch> on_calls(std::unique_ptr<Batch> batch) override {
+  std::shared_ptr<Batch> on_calls(std::shared_ptr<Batch> batch) override {
     calls += static_cast<int>(batch->frames.size());
     return batch;
   }

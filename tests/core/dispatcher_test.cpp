@@ -64,7 +64,7 @@ TEST_P(Dispatch, WaitsForACallerThatDoesNotFetchItsResults) {
   worker.connection = std::make_shared<Connection>(engine, std::move(channels.first),
                                                    test::test_settings(), Provenance{}, worker);
   worker.connection->start();
-  std::thread thread([&] { worker.dispatcher.run(*worker.connection); });
+  std::thread thread([&] { worker.dispatcher.run(); });
 
   auto const body = test::encoded(std::uint64_t{1 << 20});
   for (std::uint64_t i = 0; i < kCalls; ++i) {

@@ -380,7 +380,7 @@ TEST(Engine, MindsTheDeadlineThoughOneConnectionNeverPauses) {
 }
 
 /// Counts its flushes.
-class Held : public Bell {
+class Held : public Gatherer {
  public:
   std::atomic<int> flushes{0};
   void flush() noexcept override { ++flushes; }
@@ -402,7 +402,7 @@ TEST(Engine, FlushesWhatIsHeldBackWhoeverDrives) {
   int held_back = 0;
   for (int round = 0; round < 400; ++round) {
     auto const source = std::make_shared<Held>();
-    if (!engine.hold_back(*source)) {
+    if (!engine.hold_back(source)) {
       std::this_thread::yield();
       continue;
     }
@@ -422,7 +422,7 @@ TEST(Engine, FlushesWhatIsHeldBackWhenNobodyDrives) {
   }));
   for (int round = 0; round < 50; ++round) {
     auto const source = std::make_shared<Held>();
-    if (!engine.hold_back(*source)) continue;
+    if (!engine.hold_back(source)) continue;
     ASSERT_TRUE(test::eventually([&] { return source->flushes.load() > 0; }, 10s));
   }
 }
@@ -430,7 +430,7 @@ TEST(Engine, FlushesWhatIsHeldBackWhenNobodyDrives) {
 TEST(Engine, HoldsNothingBackWhileItOnlyWatches) {
   Engine engine(Engine::Options{.spin = 0us, .tick = 1ms});
   auto const source = std::make_shared<Held>();
-  EXPECT_TRUE(test::eventually([&] { return !engine.hold_back(*source); }));
+  EXPECT_TRUE(test::eventually([&] { return !engine.hold_back(source); }));
 }
 
 TEST(Engine, StopsCoalescingWhenTheBurstIsOver) {

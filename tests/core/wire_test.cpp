@@ -77,7 +77,7 @@ TEST(Wire, CarriesAReplyAsTheDocumentPrintsIt) {
   worker.connection = std::make_shared<Connection>(engine, std::move(channels.first),
                                                    test::test_settings(), Provenance{}, worker);
   worker.connection->start();
-  std::thread thread([&] { worker.dispatcher.run(*worker.connection); });
+  std::thread thread([&] { worker.dispatcher.run(); });
   ASSERT_TRUE(caller.send(joined(lines[0], lines[1])));
   EXPECT_EQ(caller.receive(32), joined(lines[2], lines[3]));
   worker.dispatcher.stop();
@@ -86,14 +86,16 @@ TEST(Wire, CarriesAReplyAsTheDocumentPrintsIt) {
 }
 
 TEST(Wire, CarriesAFailureAsTheDocumentDescribesIt) {
-  auto const bytes = test::encoded(RemoteFailure{RemoteFailure::Kind::kRefused, "T", "no"});
-  Bytes expected(1 + 8 + 1 + 8 + 2);
+  auto const bytes = test::encoded(RemoteFailure{RemoteFailure::Kind::kRefused, "T", "no", "f"});
+  Bytes expected(1 + 8 + 1 + 8 + 2 + 8 + 1);
   expected[0] = std::byte{2};
   expected[1] = std::byte{1};
   expected[9] = std::byte{'T'};
   expected[10] = std::byte{2};
   expected[18] = std::byte{'n'};
   expected[19] = std::byte{'o'};
+  expected[20] = std::byte{1};
+  expected[28] = std::byte{'f'};
   EXPECT_EQ(bytes, expected);
 }
 

@@ -40,7 +40,7 @@ class CallerSide : public ConnectionHandler {
   std::string end_text;
   RemoteFailure last_words;
 
-  std::unique_ptr<Batch> on_calls(std::unique_ptr<Batch> batch) override { return batch; }
+  std::shared_ptr<Batch> on_calls(std::shared_ptr<Batch> batch) override { return batch; }
   void on_cancel(CallId) override {}
   void on_shutdown() override {}
   void on_dying(RemoteFailure failure) override;
@@ -54,16 +54,18 @@ class WorkerSide : public ConnectionHandler {
 
   Dispatcher dispatcher;
   std::shared_ptr<Connection> connection;
+  std::shared_ptr<Client> client = std::make_shared<Client>();
   Signal ended;
   End end{};
   std::string end_text;
   std::atomic<int> cancels{0};  // that arrived and were given to the dispatcher
 
-  std::unique_ptr<Batch> on_calls(std::unique_ptr<Batch> batch) override {
-    return dispatcher.enqueue(std::move(batch));
+  std::shared_ptr<Batch> on_calls(std::shared_ptr<Batch> batch) override {
+    client->connection = connection;
+    return dispatcher.enqueue(client, std::move(batch));
   }
   void on_cancel(CallId call) override {
-    dispatcher.cancel(call);
+    dispatcher.cancel(*client, call);
     ++cancels;
   }
   void on_shutdown() override { dispatcher.stop(); }
@@ -104,7 +106,7 @@ class Peers {
                                                           settings, Provenance{}, worker_side);
     worker_side.connection->start();
     caller_side.connection->start();
-    thread_ = std::thread([this] { worker_side.dispatcher.run(*worker_side.connection); });
+    thread_ = std::thread([this] { worker_side.dispatcher.run(); });
   }
   ~Peers() { stop(); }
 
@@ -119,6 +121,11 @@ class Peers {
   template <auto Member, class... Args>
   Future<ResultOf<Member>> call(Fn<Member> function, Args&&... args) {
     return test::call<W>(caller_side.connection, function, std::forward<Args>(args)...);
+  }
+  template <auto Member, class... Args>
+  OpenCallOf<Member> open(Fn<Member>, Args&&... args) {
+    return detail::open_call<Member>(caller_side.connection, CheckedFunction<W, Member>::id,
+                                     std::forward<Args>(args)...);
   }
   [[nodiscard]] Connection& connection() { return *caller_side.connection; }
 

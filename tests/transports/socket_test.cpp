@@ -89,18 +89,17 @@ TEST(Socket, NamesTheStepThatFailedToConnect) {
 }
 
 TEST(Socket, TriesEveryAddressOfAHost) {
-  int reached = 0;
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* addresses = nullptr;
+  ASSERT_EQ(::getaddrinfo("localhost", nullptr, &hints, &addresses), 0);
+  bool const has_two = addresses->ai_next != nullptr;
+  ::freeaddrinfo(addresses);
+  if (!has_two) GTEST_SKIP() << "localhost has one address here";
   for (auto const* host : {"127.0.0.1", "::1"}) {
-    try {
-      auto const [listener, endpoint] = listen_tcp({host, 0}, 1);
-      static_cast<void>(connect_tcp({"localhost", endpoint.port}, bound()));
-      ++reached;
-    } catch (std::system_error const& error) {
-      // No IPv6 here at all; a refusal would mean that localhost's other address was not tried.
-      EXPECT_NE(error.code().value(), ECONNREFUSED) << host;
-    }
+    auto const [listener, endpoint] = listen_tcp({host, 0}, 1);
+    EXPECT_NO_THROW(static_cast<void>(connect_tcp({"localhost", endpoint.port}, bound()))) << host;
   }
-  EXPECT_GE(reached, 1);
 }
 
 TEST(Socket, NamesTheHostThatDoesNotResolve) {

@@ -1,0 +1,309 @@
+// Streams as users see them: Stream<T> is read, Writer<T> is written, one at each side of a call.
+//
+// The bytes on the way are bounded by Settings::stream_window: a writer waits for its reader. An
+// end without an exception is the writer's orderly end; a function that throws, a worker that dies
+// and a cancelled call end the stream with an Error, behind the elements that had arrived.
+#pragma once
+
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+#include "core/archive.h"
+#include "core/scratch_message.h"
+#include "core/stream_state.h"
+
+namespace cohort {
+
+/// The writing end of a stream. A function takes it by reference, and the stream ends when the
+/// function returns; or by value, and it ends when the Writer is closed or destroyed. Any thread
+/// may write, also several at once. Moves, does not copy.
+template <class T>
+class Writer {
+ public:
+  Writer() = default;
+  explicit Writer(std::shared_ptr<OutStream> out)
+      : out_(std::move(out)), exceptions_(std::uncaught_exceptions()) {}
+  Writer(Writer&&) noexcept = default;
+  Writer& operator=(Writer&& other) noexcept {
+    std::swap(out_, other.out_);
+    std::swap(exceptions_, other.exceptions_);
+    return *this;
+  }
+  /// Ends the stream; where an exception destroys it, that ends the stream instead.
+  ~Writer() {
+    if (out_ && std::uncaught_exceptions() <= exceptions_) out_->finish();
+  }
+
+  /// Waits while the reader is a window behind. Throws Error once nobody reads any more:
+  /// kCancelled where the reader closed the stream, kDisconnected where it is gone. Elements that
+  /// follow each other quickly travel together; one alone leaves at once.
+  void write(T const& value) {
+    if constexpr (archive::kBitwise<T>) {
+      auto const lock = out().begin_element();
+      encode(out_->batch(), value);
+      out_->end_element();
+    } else {
+      if (!write_small(value)) write_large(std::make_shared<T const>(value));
+    }
+  }
+  /// The same; a large vector or string is sent from where it lies.
+  void write(T&& value) requires(!archive::kBitwise<T>) {
+    if (!write_small(value)) write_large(std::make_shared<T const>(std::move(value)));
+  }
+  /// Sends what waits for company. Hardly ever needed: it goes out within a tick anyway.
+  void flush() { out().flush(); }
+  /// Ends the stream. Idempotent.
+  void close() noexcept {
+    if (out_) out_->finish();
+  }
+  /// kOpen while writing makes sense; else why it does not.
+  [[nodiscard]] CloseReason reason() const { return out().reason(); }
+  /// False for a default-constructed or moved-from Writer.
+  [[nodiscard]] bool valid() const noexcept { return out_ != nullptr; }
+
+ private:
+  OutStream& out() const {
+    if (!out_) throw std::logic_error("cohort: this Writer belongs to no call");
+    return *out_;
+  }
+  /// False where it is better sent from where it lies.
+  bool write_small(T const& value) {
+    detail::ScratchMessage scratch;
+    encode(scratch.get(), value);
+    if (scratch.get().borrows()) return false;
+    auto const lock = out().begin_element();
+    out_->batch().append(scratch.get().bytes().data(), scratch.get().size());
+    out_->end_element();
+    return true;
+  }
+  void write_large(std::shared_ptr<T const> value) {
+    detail::ScratchMessage scratch;
+    encode(scratch.get(), *value);
+    out().send_alone(scratch.get(), std::move(value));
+  }
+
+  std::shared_ptr<OutStream> out_;
+  int exceptions_ = 0;
+};
+
+/// What a stream that is fed to a callback goes on as. Dropping it changes nothing: the callbacks
+/// go on until the stream's end.
+class Subscription {
+ public:
+  /// Shared with whoever feeds the callback.
+  struct State {
+    Engine& engine;
+    std::shared_ptr<InStream> in;
+    Event done{};
+    std::exception_ptr thrown{};    // by a callback; good once done
+    std::weak_ptr<State> handle{};  // expires when nobody can wait any more
+  };
+
+  Subscription() = default;
+  explicit Subscription(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
+  /// No more elements, please; on_end follows, with kClosedHere. Any thread, callbacks too.
+  void close() const noexcept { state_->in->close(); }
+  /// Waits for the end, and says how it came. Throws what a callback threw, or the stream's Error.
+  CloseReason wait() const;
+  /// Whether the end came in that time.
+  [[nodiscard]] bool wait_for(Clock::duration duration) const {
+    return state_->engine.wait(state_->done, Deadline::after(duration));
+  }
+
+ private:
+  std::shared_ptr<State> state_;
+};
+
+/// The reading end of a stream. Belongs to one thread at a time. Moves, does not copy; when it
+/// goes, the writer is told that nobody reads.
+template <class T>
+class Stream {
+ public:
+  Stream() = default;
+  Stream(Engine& engine, std::shared_ptr<InStream> in) : engine_(&engine), in_(std::move(in)) {}
+  Stream(Stream&& other) noexcept { swap(other); }
+  Stream& operator=(Stream&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~Stream() { close(); }
+
+  /// Waits for the next element. Nothing after an orderly end, or after close(). Throws the Error
+  /// that ended the stream: what the function threw, kDisconnected, kCancelled.
+  std::optional<T> next() {
+    while (position_ == batch_.size()) {
+      position_ = 0;
+      batch_.clear();
+      if (!in().fetch(batch_, Deadline::never())) {
+        if (auto const error = in_->error(); error && in_->reason() == CloseReason::kFailed) {
+          throw Error(*error);
+        }
+        return std::nullopt;
+      }
+    }
+    return take();
+  }
+  /// Whether next() will not wait, once that is so or the duration has passed.
+  [[nodiscard]] bool wait_for(Clock::duration duration) {
+    return position_ != batch_.size() || in().wait(Deadline::after(duration));
+  }
+
+  /// `for (T& element : stream)`; throws as next() does.
+  class Iterator {
+   public:
+    using value_type = T;
+    using difference_type = std::ptrdiff_t;
+    explicit Iterator(Stream& stream) : stream_(&stream), current_(stream.next()) {}
+    T& operator*() { return *current_; }
+    Iterator& operator++() {
+      current_ = stream_->next();
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    bool operator==(std::default_sentinel_t) const noexcept { return !current_; }
+
+   private:
+    Stream* stream_;
+    std::optional<T> current_;
+  };
+  Iterator begin() { return Iterator(*this); }
+  std::default_sentinel_t end() const noexcept { return {}; }
+
+  /// No more of it, please: the writer's next write throws. Idempotent.
+  void close() noexcept {
+    batch_.clear();
+    position_ = 0;
+    if (in_) in_->close();
+  }
+  [[nodiscard]] CloseReason reason() const {
+    return position_ != batch_.size() ? CloseReason::kOpen : in().reason();
+  }
+  /// False for a default-constructed or moved-from Stream.
+  [[nodiscard]] bool valid() const noexcept { return in_ != nullptr; }
+
+  /// Gives every element to `on_element` as it comes, and then its end to `on_end`, on the thread
+  /// that runs callbacks, one at a time; nothing else is queued between. A callback may call
+  /// functions and wait for them. Where on_element throws, the stream is closed, and wait() throws
+  /// that; where nobody waits, a worker dies of it (on_failure hears), and a master logs it.
+  /// Where on_element returns false, the stream is closed.
+  template <std::invocable<T> OnElement>
+  Subscription subscribe(OnElement on_element, std::function<void(CloseReason)> on_end = {}) &&;
+
+ private:
+  InStream& in() const {
+    if (!in_) throw std::logic_error("cohort: this Stream belongs to no call");
+    return *in_;
+  }
+  T take() {
+    try {
+      std::span<std::byte const> rest(batch_.data() + position_, batch_.size() - position_);
+      T element = decode_front<T>(rest);
+      position_ = batch_.size() - rest.size();
+      return element;
+    } catch (DecodeError const& error) {
+      close();
+      throw Error(ErrorKind::kProtocol, error.what());
+    }
+  }
+  void swap(Stream& other) noexcept {
+    std::swap(engine_, other.engine_);
+    std::swap(in_, other.in_);
+    batch_.swap(other.batch_);
+    std::swap(position_, other.position_);
+  }
+
+  Engine* engine_ = nullptr;
+  std::shared_ptr<InStream> in_;
+  ByteBuffer batch_;
+  std::size_t position_ = 0;  // in batch_
+};
+
+/// The first value and the updates that follow it. A function that returns it takes a Writer<U> by
+/// value, which it keeps, and returns `{first, {}}`; its caller gets both.
+template <class S, class U>
+struct State {
+  S initial;
+  Stream<U> updates{};
+};
+
+namespace detail {
+
+/// Feeds a stream to callbacks. Runs on the callback thread, whenever there is something.
+template <class T, class OnElement>
+struct StreamConsumer {
+  Stream<T> stream;
+  std::optional<OnElement> on_element;
+  std::function<void(CloseReason)> on_end;
+
+  void take_all(Subscription::State& state);
+
+ private:
+  bool give(T&& element) {
+    if constexpr (std::is_void_v<std::invoke_result_t<OnElement&, T>>) {
+      (*on_element)(std::move(element));
+      return true;
+    } else {
+      return static_cast<bool>((*on_element)(std::move(element)));
+    }
+  }
+};
+
+/// Ends a subscription: releases what it holds, and tells of an exception that nobody waits for.
+void end_subscription(Subscription::State& state);
+
+}  // namespace detail
+
+template <class T>
+template <std::invocable<T> OnElement>
+Subscription Stream<T>::subscribe(OnElement on_element,
+                                  std::function<void(CloseReason)> on_end) && {
+  auto state =
+      std::shared_ptr<Subscription::State>(new Subscription::State{.engine = *engine_, .in = in_});
+  auto consumer = std::shared_ptr<detail::StreamConsumer<T, OnElement>>(
+      new detail::StreamConsumer<T, OnElement>{std::move(*this), std::move(on_element),
+                                               std::move(on_end)});
+  // Shared by those who may wait, and by nobody else.
+  std::shared_ptr<Subscription::State> handle(state.get(), [state](auto*) {});
+  state->handle = handle;
+  state->in->feed([state, consumer] { consumer->take_all(*state); });
+  return Subscription(std::move(handle));
+}
+
+template <class T, class OnElement>
+void detail::StreamConsumer<T, OnElement>::take_all(Subscription::State& state) {
+  if (state.done.ready()) return;
+  try {
+    while (!state.in->closed()) {
+      auto element = stream.next();
+      if (!element) break;
+      if (!give(std::move(*element))) state.in->close();
+    }
+    if (state.in->closed()) stream.close();  // forgets the rest of its batch
+  } catch (...) {
+    // The stream's own Error is kept by it; anything else is the callback's, or a broken element.
+    if (stream.reason() != CloseReason::kFailed) state.thrown = std::current_exception();
+    stream.close();
+  }
+  auto const reason = stream.reason();
+  if (reason == CloseReason::kOpen) return;
+  try {
+    if (on_end) on_end(reason);
+  } catch (...) {
+    if (!state.thrown) state.thrown = std::current_exception();
+  }
+  on_element.reset();  // what the callbacks hold goes with them
+  on_end = {};
+  end_subscription(state);
+}
+
+}  // namespace cohort

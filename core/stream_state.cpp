@@ -1,0 +1,271 @@
+#include "core/stream_state.h"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include "core/connection.h"
+
+namespace cohort {
+namespace {
+
+/// A batch goes out when it has this size: small enough to be copied into the connection's buffer,
+/// large enough for its frame and its system call to cost nothing per element.
+constexpr std::size_t kBatch = 30 << 10;
+static_assert(kBatch < Message::kBorrowAtLeast);
+/// Two elements within this time of each other are worth gathering.
+constexpr std::chrono::microseconds kBurst{20};
+/// Arrived batches are joined up to this size.
+constexpr std::size_t kJoin = 64 << 10;
+
+std::uint64_t cost_of(std::size_t body) { return body + sizeof(FrameHeader); }
+
+}  // namespace
+
+std::string_view to_string(CloseReason reason) noexcept {
+  switch (reason) {
+    case CloseReason::kOpen:
+      return "open";
+    case CloseReason::kFinished:
+      return "finished";
+    case CloseReason::kClosedHere:
+      return "closed by this side";
+    case CloseReason::kClosedByPeer:
+      return "closed by the remote side";
+    case CloseReason::kFailed:
+      return "failed";
+  }
+  return "unknown";
+}
+
+// ---- the writer's end --------------------------------------------------------------------------
+
+OutStream::OutStream(Engine& engine, std::weak_ptr<Connection> connection, StreamKey key,
+                     std::uint64_t window)
+    : engine_(engine),
+      connection_(std::move(connection)),
+      key_(key),
+      credit_(static_cast<std::int64_t>(window)) {}
+
+std::unique_lock<std::mutex> OutStream::begin_element(bool alone) {
+  std::unique_lock lock(mutex_);
+  while (reason_ == CloseReason::kOpen && credit_ <= 0 && (alone || batch_.size() >= kBatch)) {
+    Event room;
+    waiting_.push_back(&room);
+    lock.unlock();
+    engine_.wait(room);  // set by credit, and by every end of the stream
+    lock.lock();
+  }
+  if (reason_ == CloseReason::kFinished) throw std::logic_error("cohort: a write after the end");
+  if (reason_ != CloseReason::kOpen) throw Error(*why_);
+  return lock;
+}
+
+void OutStream::end_element() {
+  if (credit_ <= 0) return;  // on_credit sends it
+  if (batch_.size() < kBatch) {
+    if (gathering_) return;
+    if (may_gather()) {
+      gathering_ = engine_.hold_back(shared_from_this(), Engine::Flush::kByTick);
+      if (gathering_) return;
+    }
+  }
+  if (std::exchange(gathering_, false)) engine_.let_go(*this);
+  send_batch();
+}
+
+bool OutStream::may_gather() {
+  if (engine_.coalescing()) return true;
+  if (Clock::now() - last_send_ >= kBurst) {
+    burst_ = 0;
+  } else if (++burst_ >= engine_.burst_threshold()) {
+    burst_ = 0;
+    engine_.start_coalescing();
+  }
+  return false;
+}
+
+void OutStream::send_alone(Message& element, std::shared_ptr<void const> owner) {
+  auto const lock = begin_element(true);
+  send_batch();
+  send(FrameKind::kItems, element, std::move(owner));
+}
+
+void OutStream::send_batch() noexcept {
+  if (batch_.size() != 0) send(FrameKind::kItems, batch_);
+}
+
+void OutStream::send(FrameKind kind, Message& body, std::shared_ptr<void const> owner) noexcept {
+  if (kind == FrameKind::kItems) credit_ -= static_cast<std::int64_t>(cost_of(body.size()));
+  if (auto const connection = connection_.lock()) {
+    connection->send_of_stream(kind, key_, body, std::move(owner));
+  }
+  body.clear();
+  last_send_ = Clock::now();
+}
+
+void OutStream::flush() noexcept {
+  std::lock_guard const lock(mutex_);
+  gathering_ = false;
+  if (reason_ == CloseReason::kOpen && credit_ > 0) send_batch();
+}
+
+void OutStream::finish() noexcept {
+  Message nothing;
+  fail(nothing);
+}
+
+void OutStream::fail(Message& failure) noexcept {
+  {
+    std::lock_guard const lock(mutex_);
+    if (std::exchange(gathering_, false)) engine_.let_go(*this);
+    if (reason_ == CloseReason::kOpen) {
+      send_batch();  // at most one batch more than there is credit
+      reason_ = CloseReason::kFinished;
+      send(FrameKind::kEnd, failure);
+      wake_writers();
+    }
+  }
+  if (auto const connection = connection_.lock()) connection->streams().forget_out(key_);
+}
+
+void OutStream::on_credit(std::uint64_t bytes) noexcept {
+  std::lock_guard const lock(mutex_);
+  credit_ += static_cast<std::int64_t>(bytes);
+  if (credit_ <= 0 || reason_ != CloseReason::kOpen) return;
+  if (!gathering_ || batch_.size() >= kBatch) send_batch();
+  wake_writers();
+}
+
+void OutStream::close(CloseReason reason, Error why) noexcept {
+  std::lock_guard const lock(mutex_);
+  if (reason_ != CloseReason::kOpen) return;
+  reason_ = reason;
+  why_ = std::make_unique<Error>(std::move(why));
+  batch_.clear();
+  wake_writers();
+}
+
+void OutStream::wake_writers() noexcept {
+  for (auto* event : std::exchange(waiting_, {})) event->set(engine_);
+}
+
+CloseReason OutStream::reason() const {
+  std::lock_guard const lock(mutex_);
+  return reason_;
+}
+
+// ---- the reader's end --------------------------------------------------------------------------
+
+InStream::InStream(Engine& engine, std::weak_ptr<Connection> connection, StreamKey key,
+                   std::uint64_t window, std::string_view function)
+    : engine_(engine),
+      connection_(std::move(connection)),
+      key_(key),
+      give_back_at_(std::max<std::uint64_t>(window / 4, 1)),
+      function_(function) {}
+
+void InStream::add(std::span<std::byte const> elements) {
+  std::lock_guard const lock(mutex_);
+  if (ended_) return;
+  auto const cost = cost_of(elements.size());
+  if (!arrived_.empty() && arrived_.back().elements.size() + elements.size() <= kJoin) {
+    arrived_.back().elements.append(elements.data(), elements.size());
+    arrived_.back().cost += cost;
+    return;
+  }
+  spare_.clear();
+  spare_.append(elements.data(), elements.size());
+  arrived_.push_back({std::exchange(spare_, ByteBuffer()), cost});
+  announce();
+}
+
+void InStream::add(ByteBuffer elements) {
+  std::lock_guard const lock(mutex_);
+  if (ended_) return;
+  auto const cost = cost_of(elements.size());
+  arrived_.push_back({std::move(elements), cost});
+  announce();
+}
+
+void InStream::end(std::unique_ptr<Error> error) {
+  std::lock_guard const lock(mutex_);
+  if (std::exchange(ended_, true)) return;
+  error_ = std::move(error);
+  reason_ = error_ ? CloseReason::kFailed : CloseReason::kFinished;
+  announce();
+}
+
+void InStream::announce() {
+  available_.set(engine_);
+  announce_to_consumer();
+}
+
+/// The consumer fetches all there is, so one call is enough until it has found nothing more.
+void InStream::announce_to_consumer() {
+  if (!consumer_ || std::exchange(consumer_called_, true)) return;
+  engine_.callbacks().post([consumer = consumer_] { consumer(); });
+}
+
+void InStream::feed(std::function<void()> consumer) {
+  std::lock_guard const lock(mutex_);  // left before `consumer`, then the old one, is destroyed
+  consumer_.swap(consumer);
+  if (!arrived_.empty() || ended_) announce_to_consumer();
+}
+
+bool InStream::wait(Deadline deadline) { return engine_.wait(available_, deadline); }
+
+bool InStream::fetch(ByteBuffer& batch, Deadline deadline) {
+  if (!consumer_ && !engine_.wait(available_, deadline)) return false;
+  std::uint64_t give_back = 0;
+  {
+    std::lock_guard const lock(mutex_);
+    if (arrived_.empty()) {
+      consumer_called_ = consumer_called_ && ended_;
+      return false;
+    }
+    if (batch.capacity() > spare_.capacity() && batch.capacity() <= 2 * kJoin) spare_.swap(batch);
+    batch = std::move(arrived_.front().elements);
+    taken_ += arrived_.front().cost;
+    arrived_.pop_front();
+    if (arrived_.empty() && !ended_) available_.reset();
+    if (taken_ >= give_back_at_ && !ended_) give_back = std::exchange(taken_, 0);
+  }
+  if (give_back != 0) {
+    if (auto const connection = connection_.lock()) connection->give_credit(key_, give_back);
+  }
+  return true;
+}
+
+void InStream::close() noexcept {
+  std::deque<Arrived> dropped;
+  bool ended = false;
+  {
+    std::lock_guard const lock(mutex_);
+    dropped.swap(arrived_);
+    ended = std::exchange(ended_, true);
+    if (!ended) {
+      reason_ = CloseReason::kClosedHere;
+      closed_.store(true, std::memory_order_relaxed);
+      announce();
+    }
+  }
+  auto const connection = connection_.lock();
+  if (!connection) return;
+  connection->streams().forget_in(key_);
+  if (ended) return;
+  Message nothing;
+  connection->send_of_stream(FrameKind::kStop, key_, nothing);
+}
+
+CloseReason InStream::reason() const {
+  std::lock_guard const lock(mutex_);
+  return arrived_.empty() || reason_ == CloseReason::kClosedHere ? reason_ : CloseReason::kOpen;
+}
+
+std::optional<Error> InStream::error() const {
+  std::lock_guard const lock(mutex_);
+  return error_ ? std::optional(*error_) : std::nullopt;
+}
+
+}  // namespace cohort

@@ -1,0 +1,164 @@
+// The two ends of a stream that belongs to a call, without the type of its elements: OutStream is
+// the writer's end, InStream the reader's. core/stream.h has what users see.
+//
+// Credits. A writer may send while its credit is above zero; each frame costs its body and header.
+// The reader gives back what it has taken, so that neither side ever holds more than the window
+// (Settings::stream_window), a batch and one element.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/byte_buffer.h"
+#include "core/clock.h"
+#include "core/engine.h"
+#include "core/error.h"
+#include "core/event.h"
+#include "core/frame.h"
+#include "core/message.h"
+
+namespace cohort {
+
+class Connection;
+
+/// Why a stream ended, as one of its ends sees it.
+enum class CloseReason : std::uint8_t {
+  kOpen,          ///< it has not ended
+  kFinished,      ///< the writer ended it in an orderly way
+  kClosedHere,    ///< this side, the reader, wanted no more
+  kClosedByPeer,  ///< the reader at the other side wanted no more
+  kFailed,        ///< the function threw, the call was cancelled, or the other process is gone
+};
+[[nodiscard]] std::string_view to_string(CloseReason reason) noexcept;
+
+/// Which stream of a connection: its call, and whether this side made that call.
+struct StreamKey {
+  CallId call{};
+  bool ours = false;
+  auto operator<=>(StreamKey const&) const = default;
+};
+
+/// The writer's end, in its connection's table until it was finished. Elements gather in a batch,
+/// which goes out when it is full, when the writing pauses, or within a tick of the engine. Any
+/// thread.
+class OutStream : public Gatherer, public std::enable_shared_from_this<OutStream> {
+ public:
+  OutStream(Engine& engine, std::weak_ptr<Connection> connection, StreamKey key,
+            std::uint64_t window);
+
+  /// The right to append one element to batch(), or to send one `alone`. Waits for credit, driving
+  /// the engine. Throws Error (kCancelled where the reader closed the stream) once nobody will read
+  /// it.
+  [[nodiscard]] std::unique_lock<std::mutex> begin_element(bool alone = false);
+  [[nodiscard]] Message& batch() noexcept { return batch_; }
+  /// Under the lock of begin_element: an element was appended.
+  void end_element();
+  /// Sends an encoded element by itself, from where it lies: `owner` keeps it alive.
+  void send_alone(Message& element, std::shared_ptr<void const> owner);
+
+  /// Sends what has gathered, as far as there is credit. From any thread.
+  void flush() noexcept override;
+  /// Ends the stream, after what has gathered; idempotent.
+  void finish() noexcept;
+  /// Ends it with an encoded RemoteFailure that the reader gets; an empty one is an orderly end.
+  void fail(Message& failure) noexcept;
+
+  // Under the I/O lock, from the connection.
+  void on_credit(std::uint64_t bytes) noexcept;
+  /// Nobody reads any more. `why` is thrown by further writes.
+  void close(CloseReason reason, Error why) noexcept;
+
+  [[nodiscard]] CloseReason reason() const;
+
+ private:
+  // Under mutex_.
+  void send_batch() noexcept;
+  void send(FrameKind kind, Message& body, std::shared_ptr<void const> owner = {}) noexcept;
+  [[nodiscard]] bool may_gather();
+  void wake_writers() noexcept;
+
+  Engine& engine_;
+  std::weak_ptr<Connection> const connection_;
+  StreamKey const key_;
+
+  mutable std::mutex mutex_;
+  Message batch_;
+  std::int64_t credit_;
+  bool gathering_ = false;  // engine_ will call flush()
+  int burst_ = 0;
+  Clock::time_point last_send_{};
+  CloseReason reason_ = CloseReason::kOpen;
+  std::unique_ptr<Error> why_;
+  std::vector<Event*> waiting_;  // writers without credit
+};
+
+/// The reader's end, in its connection's table until it was closed. One thread reads at a time.
+class InStream {
+ public:
+  /// `function` is the signature of the called function, at its caller.
+  InStream(Engine& engine, std::weak_ptr<Connection> connection, StreamKey key,
+           std::uint64_t window, std::string_view function);
+
+  /// Replaces `batch` by the elements that come next; false where the deadline passed, or the
+  /// stream has ended: reason() then says how.
+  [[nodiscard]] bool fetch(ByteBuffer& batch, Deadline deadline);
+  /// Whether fetch() would return at once.
+  [[nodiscard]] bool wait(Deadline deadline);
+  /// No more of it, please. Elements that wait are dropped. Idempotent.
+  void close() noexcept;
+  /// Calls `consumer` on the engine's callback thread, each time that there is something to fetch,
+  /// until it was told of the end. Once; instead of reading.
+  void feed(std::function<void()> consumer);
+
+  [[nodiscard]] std::string_view function() const noexcept { return function_; }
+  /// Whether this side has closed it.
+  [[nodiscard]] bool closed() const noexcept { return closed_.load(std::memory_order_relaxed); }
+  [[nodiscard]] CloseReason reason() const;
+  /// The error that ended it, for kFailed.
+  [[nodiscard]] std::optional<Error> error() const;
+
+  // Under the I/O lock, from the connection.
+  void add(std::span<std::byte const> elements);
+  void add(ByteBuffer elements);
+  /// The end, behind what was added. Null: an orderly one. Only the first end counts.
+  void end(std::unique_ptr<Error> error);
+
+ private:
+  struct Arrived {
+    ByteBuffer elements;
+    std::uint64_t cost;
+  };
+  // Under mutex_.
+  void announce();
+  void announce_to_consumer();
+
+  Engine& engine_;
+  std::weak_ptr<Connection> const connection_;
+  StreamKey const key_;
+  std::uint64_t const give_back_at_;
+  std::string_view const function_;
+
+  std::atomic<bool> closed_{false};
+  mutable std::mutex mutex_;
+  std::deque<Arrived> arrived_;
+  std::uint64_t taken_ = 0;  // cost of what was fetched and not given back
+  CloseReason reason_ = CloseReason::kOpen;
+  bool ended_ = false;  // the end lies behind what has arrived
+  std::unique_ptr<Error> error_;
+  ByteBuffer spare_;
+  Event available_;
+  std::function<void()> consumer_;
+  bool consumer_called_ = false;
+};
+
+}  // namespace cohort
