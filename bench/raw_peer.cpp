@@ -34,7 +34,7 @@ std::pair<int, int> connect_unix() {
   return {ends[0], ends[1]};
 }
 
-std::pair<int, int> connect_tcp() {
+std::pair<int, int> connect_to() {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -59,7 +59,7 @@ std::pair<int, int> connect_tcp() {
 }  // namespace
 
 RawPeer::RawPeer(SocketKind kind, void (*serve)(int socket)) {
-  auto const [ours, theirs] = kind == SocketKind::kUnix ? connect_unix() : connect_tcp();
+  auto const [ours, theirs] = kind == SocketKind::kUnix ? connect_unix() : connect_to();
   pid_ = must(::fork(), "fork");
   if (pid_ == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -58,10 +58,16 @@ template <class... Params, class... Args>
 std::shared_ptr<void const> encode_arguments(Message& message, std::tuple<Params...> const*,
                                              Args&&... args) {
   std::tuple<HeldArgument<Params, Args>...> held{std::forward<Args>(args)...};
-  std::apply([&](auto const&... argument) { (encode(message, argument), ...); }, held);
+  auto const encode_all_of = [&](auto const&... argument) { (encode(message, argument), ...); };
+  std::apply(encode_all_of, held);
   if constexpr ((kMayBeMoved<Params, Args> && ...)) {
-    // The blocks of vectors and strings stay where they are when their owner moves.
-    if (message.borrows()) return std::make_shared<std::tuple<Params...>>(std::move(held));
+    if (message.borrows()) {
+      // Once more, since not every type keeps its blocks when it moves.
+      auto kept = std::make_shared<std::tuple<Params...>>(std::move(held));
+      message.clear();
+      std::apply(encode_all_of, *kept);
+      return kept;
+    }
   }
   return nullptr;
 }

@@ -179,7 +179,7 @@ void Dispatcher::run_call(Client& client, Frame const& frame, bool more_follows,
   }
   auto stop = begin({&client, header.call}, entry->takes_stop_token);
   if (!stop) return;
-  CallContext context{engine_, client.session, {}, std::move(*stop)};
+  CallContext context{engine_, client, {}, std::move(*stop)};
   if (entry->streams) {
     context.streams = client.connection->streams().find({header.call, false});
     if (!context.streams.in && !context.streams.out) return;  // cancelled a moment ago
@@ -218,6 +218,11 @@ void Dispatcher::fail(Client& client, FrameHeader const& call, RemoteFailure fai
   client.connection->fail_streams(call.call, failure);
   failure.function.clear();  // the caller knows it
   client.connection->reply_failure(call.call, call.function, failure);
+}
+
+void Dispatcher::run_now(Client& client, Frame const& frame) {
+  Reply reply;
+  run_call(client, frame, false, reply);
 }
 
 FunctionEntry const* Dispatcher::find(FunctionId function, void*& object) const {

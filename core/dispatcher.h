@@ -22,12 +22,6 @@
 
 namespace cohort {
 
-/// A connection whose calls a dispatcher runs.
-struct Client {
-  std::shared_ptr<Connection> connection;
-  void* session = nullptr;  ///< the worker type's Session; used by calls, one at a time or locked
-};
-
 class Dispatcher {
  public:
   explicit Dispatcher(Engine& engine) : engine_(engine) {}
@@ -57,6 +51,8 @@ class Dispatcher {
 
   /// Runs what arrives until stop(), on this thread and, after run_side_by_side(), on others.
   void run();
+  /// Any thread, a handler too: runs a call of one of cohort's own functions at once.
+  void run_now(Client& client, Frame const& frame);
   /// From a call or task: from now on so many calls run at a time.
   void run_side_by_side(unsigned calls);
 

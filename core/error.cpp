@@ -18,6 +18,7 @@ std::string headline(ErrorKind kind, std::string const& reason, Provenance const
   std::string line;
   if (!where.worker.is_master() || !where.host.empty() || where.pid != 0) {
     line += where.worker.is_master() ? "master" : "worker " + where.worker.to_string();
+    if (!where.name.empty()) line += " \"" + where.name + '"';
     if (!where.host.empty() || where.pid != 0) {
       line += " (" + where.host;
       if (where.pid != 0)

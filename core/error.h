@@ -25,6 +25,7 @@ enum class ErrorKind {
 /// Where an error happened. Empty fields are unknown.
 struct Provenance {
   WorkerId worker{};
+  std::string name{};  ///< what SpawnOptions::name says
   std::string host{};
   int pid = 0;
   std::string function{};  ///< as the compiler prints it: "double Summer::sum(...)"

@@ -43,6 +43,18 @@ class Message {
     borrowed_ += block.size();
   }
 
+  /// Gives its bytes in their order, encoded and borrowed ones in turn.
+  template <class Visitor>
+  void for_each_part(Visitor&& visit) const {
+    std::size_t from = 0;
+    for (auto const& block : blocks_) {
+      visit(std::span<std::byte const>(bytes_.data() + from, block.at - from));
+      visit(block.bytes);
+      from = block.at;
+    }
+    visit(std::span<std::byte const>(bytes_.data() + from, bytes_.size() - from));
+  }
+
   /// Bytes on the wire: encoded and borrowed together.
   [[nodiscard]] std::size_t size() const noexcept { return bytes_.size() + borrowed_; }
   [[nodiscard]] bool borrows() const noexcept { return !blocks_.empty(); }

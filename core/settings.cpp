@@ -1,5 +1,6 @@
 #include "core/settings.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
@@ -37,6 +38,10 @@ Settings Settings::from_environment(Settings base) {
   read("COHORT_HANDSHAKE_TIMEOUT", base.handshake_timeout, 1, kDay);
   read("COHORT_SHUTDOWN_TIMEOUT", base.shutdown_timeout, 1, kDay);
   read("COHORT_SPIN", base.spin, 0, 1'000'000);
+  // One late heartbeat is no hang.
+  constexpr std::chrono::milliseconds kShortest{1};
+  base.heartbeat_interval =
+      std::max(kShortest, std::min(base.heartbeat_interval, base.heartbeat_timeout / 3));
   return base;
 }
 

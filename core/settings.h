@@ -14,7 +14,8 @@ struct Settings {
   std::uint64_t max_message_size = std::uint64_t{16} << 30;
   /// COHORT_STREAM_WINDOW, in bytes: how far a stream's writer may be ahead of its reader.
   std::uint64_t stream_window = std::uint64_t{1} << 20;
-  /// COHORT_HEARTBEAT_INTERVAL, in ms: how often each side shows that it lives.
+  /// COHORT_HEARTBEAT_INTERVAL, in ms: how often each side shows that it lives; a third of
+  /// heartbeat_timeout where that is less.
   std::chrono::milliseconds heartbeat_interval{5'000};
   /// COHORT_HEARTBEAT_TIMEOUT, in ms: silence for this long means that the peer hangs.
   std::chrono::milliseconds heartbeat_timeout{30'000};
@@ -31,6 +32,12 @@ struct Settings {
   [[nodiscard]] static Settings from_environment() { return from_environment(Settings{}); }
 
   bool operator==(Settings const&) const = default;
+
+  template <class Archive>
+  void serialize(Archive& archive, unsigned) {
+    archive& max_message_size& stream_window& heartbeat_interval& heartbeat_timeout&
+        handshake_timeout& shutdown_timeout& spin;
+  }
 };
 
 }  // namespace cohort

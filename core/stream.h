@@ -59,6 +59,16 @@ class Writer {
   void write(T&& value) requires(!archive::kBitwise<T>) {
     if (!write_small(value)) write_large(std::make_shared<T const>(std::move(value)));
   }
+  /// Writes it where that needs no waiting. False where the reader is a window behind, or reads no
+  /// more (see reason()).
+  bool try_write(T const& value) {
+    detail::ScratchMessage scratch;
+    encode(scratch.get(), value);
+    auto const lock = out().try_begin_element();
+    if (!lock.owns_lock()) return false;
+    append_to_batch(scratch.get());
+    return true;
+  }
   /// Sends what waits for company. Hardly ever needed: it goes out within a tick anyway.
   void flush() { out().flush(); }
   /// Ends the stream. Idempotent.
@@ -81,9 +91,15 @@ class Writer {
     encode(scratch.get(), value);
     if (scratch.get().borrows()) return false;
     auto const lock = out().begin_element();
-    out_->batch().append(scratch.get().bytes().data(), scratch.get().size());
-    out_->end_element();
+    append_to_batch(scratch.get());
     return true;
+  }
+  /// Under the stream's lock. Borrowed blocks are copied.
+  void append_to_batch(Message const& element) {
+    element.for_each_part([this](std::span<std::byte const> part) {
+      out_->batch().append(part.data(), part.size());
+    });
+    out_->end_element();
   }
   void write_large(std::shared_ptr<T const> value) {
     detail::ScratchMessage scratch;

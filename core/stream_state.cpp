@@ -61,6 +61,13 @@ std::unique_lock<std::mutex> OutStream::begin_element(bool alone) {
   return lock;
 }
 
+std::unique_lock<std::mutex> OutStream::try_begin_element() {
+  std::unique_lock lock(mutex_);
+  bool const has_room = credit_ > 0 || batch_.size() < kBatch;
+  if (reason_ != CloseReason::kOpen || !has_room) lock.unlock();
+  return lock;
+}
+
 void OutStream::end_element() {
   if (credit_ <= 0) return;  // on_credit sends it
   if (batch_.size() < kBatch) {

@@ -60,6 +60,8 @@ class OutStream : public Gatherer, public std::enable_shared_from_this<OutStream
   /// the engine. Throws Error (kCancelled where the reader closed the stream) once nobody will read
   /// it.
   [[nodiscard]] std::unique_lock<std::mutex> begin_element(bool alone = false);
+  /// The same without waiting: no lock where there is no room, or nobody reads any more.
+  [[nodiscard]] std::unique_lock<std::mutex> try_begin_element();
   [[nodiscard]] Message& batch() noexcept { return batch_; }
   /// Under the lock of begin_element: an element was appended.
   void end_element();

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "core/archive.h"
+#include "core/client.h"
 #include "core/function.h"
 #include "core/stream.h"
 #include "core/stream_table.h"
@@ -26,7 +27,7 @@ struct Reply {
 /// What a function may be given beside its arguments.
 struct CallContext {
   Engine& engine;
-  void* session;
+  Client& client;
   CallStreams streams;
   std::stop_token stop;
 };
@@ -62,10 +63,10 @@ T decode_arguments(std::span<std::byte const> bytes) {
 template <class Traits>
 struct Parameters {
   typename Traits::Arguments arguments;
-  Stream<std::conditional_t<Traits::reads, typename Traits::In, char>> in;
-  Writer<std::conditional_t<Traits::writes, typename Traits::Out, char>> out;
-  std::stop_token stop;
-  void* session;
+  Stream<std::conditional_t<Traits::reads, typename Traits::In, char>> in{};
+  Writer<std::conditional_t<Traits::writes, typename Traits::Out, char>> out{};
+  std::stop_token stop{};
+  std::shared_ptr<void> session{};
 
   /// The parameter at place I of the function.
   template <std::size_t I>
@@ -73,7 +74,7 @@ struct Parameters {
     using Param = std::tuple_element_t<I, typename Traits::Raw>;
     constexpr auto kRole = Traits::roles[I];
     if constexpr (kRole == Role::kSession) {
-      return *static_cast<std::remove_reference_t<Param>*>(session);
+      return *static_cast<std::remove_reference_t<Param>*>(session.get());
     } else if constexpr (kRole == Role::kStream) {
       return static_cast<Param>(in);
     } else if constexpr (kRole == Role::kWriter) {
@@ -87,6 +88,15 @@ struct Parameters {
   }
 };
 
+template <class T>
+T const& initial_of(T const& result) {
+  return result;
+}
+template <class S, class U>
+S const& initial_of(State<S, U> const& state) {
+  return state.initial;
+}
+
 template <class W, auto Member>
 void run_member(void* object, std::span<std::byte const> bytes, CallContext& context,
                 Reply& reply) {
@@ -99,13 +109,13 @@ void run_member(void* object, std::span<std::byte const> bytes, CallContext& con
                     (Traits::keeps_its_writer &&
                      std::is_same_v<typename StateParts<Returned>::update, typename Traits::Out>),
                 "a function that returns State<S, U> takes a Writer<U> by value, and keeps it");
+  Parameters<Traits> parameters{decode_arguments<typename Traits::Arguments>(bytes)};
   if constexpr (Traits::takes_session) {
-    if (context.session == nullptr) {
-      throw BadArguments("this function takes a Session, and the connection has none");
+    parameters.session = context.client.session();
+    if (!parameters.session) {
+      throw BadArguments("this function takes a Session, which its caller has not opened");
     }
   }
-  Parameters<Traits> parameters{
-      decode_arguments<typename Traits::Arguments>(bytes), {}, {}, {}, context.session};
   if constexpr (Traits::reads) {
     parameters.in = {context.engine, std::move(context.streams.in)};
   }
@@ -119,14 +129,15 @@ void run_member(void* object, std::span<std::byte const> bytes, CallContext& con
   constexpr std::make_index_sequence<std::tuple_size_v<typename Traits::Raw>> kPlaces{};
   if constexpr (std::is_void_v<Returned>) {
     call(kPlaces);
-  } else if constexpr (!std::is_void_v<typename StateParts<Returned>::update>) {
-    Returned state = call(kPlaces);
-    encode(reply.body, state.initial);
-    if (reply.body.borrows()) reply.owner = std::make_shared<Returned>(std::move(state));
   } else {
     Returned result = call(kPlaces);
-    encode(reply.body, result);
-    if (reply.body.borrows()) reply.owner = std::make_shared<Returned>(std::move(result));
+    encode(reply.body, initial_of(result));
+    if (!reply.body.borrows()) return;
+    // Once more, since not every type keeps its blocks when it moves.
+    auto kept = std::make_shared<Returned>(std::move(result));
+    reply.body.clear();
+    encode(reply.body, initial_of(*kept));
+    reply.owner = std::move(kept);
   }
 }
 

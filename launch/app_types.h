@@ -5,6 +5,7 @@
 #include <array>
 #include <concepts>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,12 +18,29 @@
 
 namespace cohort {
 
-/// Who a worker is; a worker type's constructor may take it, after its Init.
+class Cluster;
+class Server;
+
+/// Who a worker is; a worker type's constructor may take it, after its Init, and keep a copy. It
+/// is good as long as the worker's object lives.
 struct WorkerContext {
   WorkerId id;
   std::uint32_t index = 0;  ///< its place among those spawned by the same call, from 0
   std::uint32_t count = 1;  ///< how many that call spawned
   std::string host;
+  Server* server = nullptr;  ///< what serves it; for cohort itself
+
+  /// The cluster of this worker's own workers: `spawn<W>(context.cluster(), ...)`. They end when
+  /// this worker does, however it does. Destroy the handles on them with the worker's object.
+  [[nodiscard]] Cluster& cluster() const;
+};
+
+/// How many calls a worker runs at a time: `using Execution = cohort::Concurrent<4>;` in a worker
+/// type, whose functions then guard what they share. Without it: one.
+template <unsigned N>
+struct Concurrent {
+  static_assert(N >= 1, "a worker runs at least one call at a time");
+  static constexpr unsigned calls = N;
 };
 
 /// The beginning of the call that constructs a worker's object; the encoded Init follows.
@@ -39,6 +57,10 @@ struct WorkerTypeEntry {
   /// Decodes the Init and constructs; throws what the constructor throws.
   void* (*construct)(std::span<std::byte const> init, WorkerContext const& context);
   void (*destroy)(void* object);
+  /// Builds the type's Session, for a client that gave these bytes; null where it has none.
+  std::shared_ptr<void> (*make_session)(void* object, std::span<std::byte const> init) = nullptr;
+  bool session_takes_init = false;
+  unsigned side_by_side = 1;
 };
 
 /// All of a program's worker types; static data.
@@ -79,6 +101,33 @@ void* construct_worker(std::span<std::byte const> bytes, WorkerContext const& co
   }
 }
 
+/// Takes `using Init` and the worker, where its constructor wants them: (W&, Init), (Init), (W&) or
+/// nothing.
+template <class W>
+std::shared_ptr<void> make_session(void* object, std::span<std::byte const> bytes) {
+  using S = typename W::Session;
+  using Init = typename InitOf<S>::type;
+  auto& worker = *static_cast<W*>(object);
+  if constexpr (std::is_same_v<Init, NoInit>) {
+    if constexpr (std::constructible_from<S, W&>) {
+      return std::make_shared<S>(worker);
+    } else {
+      static_assert(
+          std::default_initializable<S>,
+          "a Session without `using Init = ...;` needs a default constructor, or one that "
+          "takes the worker by reference");
+      return std::make_shared<S>();
+    }
+  } else if constexpr (std::constructible_from<S, W&, Init>) {
+    return std::make_shared<S>(worker, decode_arguments<Init>(bytes));
+  } else {
+    static_assert(std::constructible_from<S, Init>,
+                  "a Session with `using Init = ...;` needs a constructor that takes it, alone or "
+                  "behind the worker by reference");
+    return std::make_shared<S>(decode_arguments<Init>(bytes));
+  }
+}
+
 template <class W, class List>
 struct EntriesOf;
 template <class W, auto... Members>
@@ -92,10 +141,16 @@ constexpr WorkerTypeEntry worker_type_entry() {
   static_assert(WorkerType<W>,
                 "a worker type needs `using Functions = cohort::FunctionList<...>;`");
   using Init = typename InitOf<W>::type;
-  return {type_text<W>(),
-          std::is_same_v<Init, NoInit> ? std::string_view("void") : type_text<Init>(),
-          EntriesOf<W, typename W::Functions>::value, &construct_worker<W>,
-          [](void* object) { delete static_cast<W*>(object); }};
+  WorkerTypeEntry entry{type_text<W>(),
+                        std::is_same_v<Init, NoInit> ? std::string_view("void") : type_text<Init>(),
+                        EntriesOf<W, typename W::Functions>::value, &construct_worker<W>,
+                        [](void* object) { delete static_cast<W*>(object); }};
+  if constexpr (requires { typename W::Session; }) {
+    entry.make_session = &make_session<W>;
+    entry.session_takes_init = !std::is_same_v<typename InitOf<typename W::Session>::type, NoInit>;
+  }
+  if constexpr (requires { typename W::Execution; }) entry.side_by_side = W::Execution::calls;
+  return entry;
 }
 
 }  // namespace detail

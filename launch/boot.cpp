@@ -14,12 +14,6 @@
 
 namespace cohort {
 
-template <class Archive>
-void serialize(Archive& archive, Settings& settings, unsigned) {
-  archive& settings.max_message_size& settings.stream_window& settings.heartbeat_interval& settings
-      .heartbeat_timeout& settings.handshake_timeout& settings.shutdown_timeout& settings.spin;
-}
-
 namespace {
 
 /// The record as it travels: a version that every build can read, then values.
@@ -29,13 +23,16 @@ struct Travelling {
   std::uint32_t serial = 0;
   std::int32_t parent_pid = 0;
   std::int32_t inherited_socket = -1;
-  std::string host;
-  std::uint16_t port = 0;
+  Endpoint master;
+  Transport transport{};
   Settings settings;
+  ShutdownOn shutdown_on{};
+  std::optional<unsigned> umask;
 
   template <class Archive>
   void serialize(Archive& archive, unsigned) {
-    archive& secret& path& serial& parent_pid& inherited_socket& host& port& settings;
+    archive& secret& path& serial& parent_pid& inherited_socket& master& transport& settings&
+        shutdown_on& umask;
   }
 };
 
@@ -48,9 +45,11 @@ std::vector<std::byte> to_bytes(BootRecord const& record) {
   travelling.serial = record.serial;
   travelling.parent_pid = record.parent_pid;
   travelling.inherited_socket = record.inherited_socket;
-  travelling.host = record.master.host;
-  travelling.port = record.master.port;
+  travelling.master = record.master;
+  travelling.transport = record.transport;
   travelling.settings = record.settings;
+  travelling.shutdown_on = record.shutdown_on;
+  travelling.umask = record.umask;
   Message message;
   message.append(&kProtocolVersion, sizeof kProtocolVersion);
   encode(message, travelling);
@@ -84,8 +83,11 @@ BootRecord read_boot_record(UniqueFd pipe, Deadline deadline) {
                     .serial = travelling.serial,
                     .parent_pid = travelling.parent_pid,
                     .inherited_socket = travelling.inherited_socket,
-                    .master = {std::move(travelling.host), travelling.port},
-                    .settings = travelling.settings};
+                    .master = std::move(travelling.master),
+                    .transport = travelling.transport,
+                    .settings = travelling.settings,
+                    .shutdown_on = travelling.shutdown_on,
+                    .umask = travelling.umask};
   sodium_memzero(bytes.data(), bytes.size());
   sodium_memzero(travelling.secret.data(), travelling.secret.size());
   return record;

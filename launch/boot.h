@@ -11,13 +11,14 @@
 #include "core/clock.h"
 #include "core/ids.h"
 #include "core/settings.h"
+#include "launch/options.h"
 #include "launch/secret.h"
 #include "transports/socket.h"
 
 namespace cohort {
 
 /// The environment variable that makes a process a worker: the number of the pipe's descriptor, a
-/// colon, and the pid of the process that started it.
+/// colon, and the pid of the process with which it is to die, 0 where it is to outlive it.
 inline constexpr char kWorkerVariable[] = "COHORT_WORKER";
 
 struct BootRecord {
@@ -27,7 +28,10 @@ struct BootRecord {
   std::int32_t parent_pid = 0;  ///< the master's; 0 where it is not the worker's parent
   int inherited_socket = -1;    ///< the control connection, or -1: connect to `master`
   Endpoint master;
+  Transport transport{};  ///< of the worker's own listener and workers
   Settings settings;
+  ShutdownOn shutdown_on{};
+  std::optional<unsigned> umask;
 };
 
 /// At most 64 KiB, so that it fits a pipe's buffer.

@@ -16,6 +16,11 @@ namespace cohort {
 ChildProcess::ChildProcess(Engine& engine, UniqueFd pidfd, std::function<void(ExitReport)> on_exit)
     : engine_(engine), pidfd_(std::move(pidfd)), on_exit_(std::move(on_exit)) {}
 
+void ChildProcess::forget() {
+  on_exit_ = nullptr;
+  engine_.detach(*this);
+}
+
 void ChildProcess::kill() noexcept { ::pidfd_send_signal(pidfd_.get(), SIGKILL, nullptr, 0); }
 
 bool ChildProcess::on_readable() noexcept {

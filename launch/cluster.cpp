@@ -1,25 +1,26 @@
 #include "launch/cluster.h"
 
 #include <algorithm>
+#include <stdexcept>
 #include <utility>
 
 #include <fcntl.h>
 #include <unistd.h>
 
 #include "launch/boot.h"
-#include "launch/handshake_source.h"
+#include "launch/listener.h"
 #include "launch/local_launcher.h"
 #include "launch/log.h"
 #include "launch/remote_worker.h"
+#include "launch/served_worker.h"
 #include "launch/session.h"
+#include "launch/worker_main.h"
 #include "transports/socket.h"
 
 namespace cohort {
 namespace {
 
 constexpr int kBacklog = 1024;
-/// More peers than this that have not proved the secret are turned away.
-constexpr std::size_t kHandshakesAtMost = 2048;
 
 /// Where the program was started with stdin, stdout or stderr closed, a socket would get its
 /// number, and whoever prints would write into it.
@@ -52,107 +53,56 @@ void wait_until_constructed(std::span<std::shared_ptr<RemoteWorker> const> worke
 
 }  // namespace
 
-/// Accepts TCP connections and hands them, once proved, to the workers that they are of.
-class Cluster::Listener : public Source {
- public:
-  explicit Listener(Session& session) : session_(session) {
-    std::tie(socket_, endpoint_) = listen_tcp({"127.0.0.1", 0}, kBacklog);
-  }
-
-  [[nodiscard]] Endpoint const& endpoint() const noexcept { return endpoint_; }
-  [[nodiscard]] int descriptor() const noexcept override { return socket_.get(); }
-
-  bool on_readable() noexcept override {
-    try {
-      while (auto socket = accept_tcp(socket_.get())) greet(std::move(*socket));
-    } catch (std::exception const& error) {
-      log(LogLevel::kWarning, std::string("cannot take a connection: ") + error.what());
-      look_away();
-    }
-    return true;
-  }
-
-  /// Under the I/O lock: no handshake goes on after it.
-  void stop() {
-    stopped_ = true;
-    for (auto const& handshake : handshakes_) handshake->abandon();
-    handshakes_.clear();
-  }
-
- private:
-  /// No descriptor or memory is left, and the connection that waits keeps the socket readable.
-  void look_away() {
-    constexpr std::chrono::milliseconds kPause{100};
-    session_.engine.detach(*this);
-    session_.engine.timers().schedule(Clock::now() + kPause, [weak = weak_from_this()] {
-      if (auto const self = std::static_pointer_cast<Listener>(weak.lock());
-          self && !self->stopped_) {
-        self->session_.engine.attach(self);
-      }
-    });
-  }
-
-  void greet(UniqueFd socket) {
-    if (handshakes_.size() >= kHandshakesAtMost) {
-      log(LogLevel::kWarning,
-          "a connection was turned away: " + std::to_string(handshakes_.size()) +
-              " others have not proved who they are yet");
-      return;
-    }
-    auto holder = std::make_shared<std::weak_ptr<HandshakeSource>>();
-    auto handshake = std::make_shared<HandshakeSource>(
-        session_, std::move(socket), [this, holder](HandshakeSource::Outcome outcome) {
-          std::erase(handshakes_, holder->lock());
-          route(outcome);
-        });
-    *holder = handshake;
-    handshakes_.push_back(handshake);
-    handshake->start(session_.options.settings.handshake_timeout);
-  }
-
-  void route(HandshakeSource::Outcome& outcome) {
-    auto const worker = outcome.authenticated ? session_.find(outcome.claim.serial) : nullptr;
-    if (outcome.refusal.empty() && worker && worker->take_connection(outcome)) return;
-    if (worker && worker->refuse_connection(outcome.refusal)) return;
-    log(LogLevel::kWarning, "refused a connection to " + endpoint_.host + ':' +
-                                std::to_string(endpoint_.port) + ": " +
-                                (outcome.refusal.empty() ? "it claims to be a worker that is not "
-                                                           "expected"
-                                                         : outcome.refusal));
-  }
-
-  Session& session_;
-  UniqueFd socket_;
-  Endpoint endpoint_;
-  std::vector<std::shared_ptr<HandshakeSource>> handshakes_;
-  bool stopped_ = false;
-};
-
 Cluster::Cluster(AppTypes types, ClusterOptions options) {
-  occupy_standard_descriptors();
-  session_ = std::make_unique<Session>(types, options);
-  if (options.transport == Transport::kTcp) {
-    listener_ = std::make_shared<Listener>(*session_);
-    session_->engine.attach(listener_);
+  if (is_worker_process()) {
+    throw std::logic_error(
+        "cohort: this process was started as a worker: main must call start_app or run_worker "
+        "before it makes a Cluster");
   }
+  occupy_standard_descriptors();
+  open(std::make_shared<Runtime>(types, options, Secret::random(), WorkerId()));
+  session_->engine.on_uncaught([](std::exception_ptr exception) {
+    try {
+      std::rethrow_exception(std::move(exception));
+    } catch (...) {
+      auto const text = describe_current_exception();
+      log(LogLevel::kError, "a callback threw " + text.type + ": " + text.what);
+    }
+  });
+}
+
+Cluster::Cluster(std::shared_ptr<Runtime> runtime) { open(std::move(runtime)); }
+
+void Cluster::open(std::shared_ptr<Runtime> runtime) {
+  session_ = std::make_unique<Session>(std::move(runtime));
+  if (session_->options.transport != Transport::kTcp) return;
+  listener_ = std::make_shared<Listener>(
+      *session_->runtime, listen_tcp({"127.0.0.1", 0}, kBacklog),
+      [session = session_.get()](HandshakeSource::Outcome& outcome) {
+        auto const worker = outcome.authenticated ? session->find(outcome.claim.serial) : nullptr;
+        if (!worker) return false;
+        return outcome.refusal.empty() ? worker->take_connection(outcome)
+                                       : worker->refuse_connection(outcome.refusal);
+      });
+  listener_->open();
 }
 
 Cluster::~Cluster() {
-  auto const workers = session_->all();
-  for (auto const& worker : workers) worker->shut_down();
+  session_->close();
   auto const patience = session_->options.settings.shutdown_timeout + std::chrono::seconds(5);
   auto const deadline = Deadline::after(patience);
-  for (auto const& worker : workers) {
-    if (!worker->wait_until_ended(deadline)) {
+  for (auto workers = session_->all(); !workers.empty(); workers = session_->all()) {
+    for (auto const& worker : workers) worker->end_with_session();
+    for (auto const& worker : workers) {
+      if (worker->wait_until_ended(deadline)) continue;
       log(LogLevel::kError, "worker " + worker->id().to_string() + " does not end, even killed");
+      session_->remove(worker->serial());
     }
   }
+  session_->callbacks.finish();
+  if (listener_) listener_->close();
   // Also where there is no listener: the handler that told of the last end may still run.
-  session_->engine.run_locked([this] {
-    if (!listener_) return;
-    listener_->stop();
-    session_->engine.detach(*listener_);
-  });
+  session_->engine.run_locked([] {});
 }
 
 std::uint32_t Cluster::workers() const noexcept {
@@ -161,8 +111,9 @@ std::uint32_t Cluster::workers() const noexcept {
 }
 
 ClusterOptions const& Cluster::options() const noexcept { return session_->options; }
-AppTypes Cluster::types() const noexcept { return session_->types; }
+AppTypes Cluster::types() const noexcept { return session_->runtime->types; }
 Engine& Cluster::engine() noexcept { return session_->engine; }
+std::shared_ptr<Runtime> const& Cluster::runtime() const noexcept { return session_->runtime; }
 
 std::vector<std::shared_ptr<RemoteWorker>> Cluster::spawn_workers(
     WorkerTypeId type, SpawnOptions const& options, std::shared_ptr<Message const> init,
@@ -170,16 +121,18 @@ std::vector<std::shared_ptr<RemoteWorker>> Cluster::spawn_workers(
   auto const deadline = Deadline::after(options.spawn_timeout);
   auto const count = options.count != 0 ? options.count : this->workers();
   auto const group_size = places.group_size != 0 ? places.group_size : count;
+  check(options);
+  auto const settings =
+      Settings::from_environment(options.settings.value_or(session_->options.settings));
+  auto const first = session_->next_serials(count);
   std::vector<std::shared_ptr<RemoteWorker>> workers;
-  std::vector<std::uint32_t> serials;
   for (std::uint32_t index = 0; index < count; ++index) {
-    serials.push_back(session_->next_serial());
     workers.push_back(std::make_shared<RemoteWorker>(
-        *session_, serials.back(), ConstructRequest{type, places.first + index, group_size, init},
-        options.on_failure));
-    session_->add(serials.back(), workers.back());
+        *session_, first + index, ConstructRequest{type, places.first + index, group_size, init},
+        options, settings));
+    session_->add(first + index, workers.back());
   }
-  session_->starter.run([&] { start_processes(workers, serials, options); });
+  session_->starter.run([&] { start_processes(workers, options, settings); });
 
   try {
     wait_until_constructed(workers, deadline, options.spawn_timeout);
@@ -193,20 +146,41 @@ std::vector<std::shared_ptr<RemoteWorker>> Cluster::spawn_workers(
   }
 }
 
+std::shared_ptr<WorkerHandle> Cluster::serve_here(WorkerTypeId type, SpawnOptions const& options,
+                                                  std::shared_ptr<Message const> init) {
+  auto const& runtime = session_->runtime;
+  auto const settings =
+      Settings::from_environment(options.settings.value_or(session_->options.settings));
+  auto id = runtime->self.child(session_->next_serials(1));
+  auto worker =
+      std::make_shared<ServedWorker>(runtime, std::move(id), settings, options.on_failure);
+  auto const name =
+      "constructor of " + std::string(runtime->types[static_cast<std::uint32_t>(type)].name);
+  auto* const state = new CallState(runtime->engine, worker->connection(), name);
+  Future<void> constructed(state);
+  send_construct_call(*worker->connection(), {type, 0, 1, std::move(init)}, *state);
+  constructed.get();
+  return worker;
+}
+
 void Cluster::start_processes(std::span<std::shared_ptr<RemoteWorker> const> workers,
-                              std::span<std::uint32_t const> serials, SpawnOptions const& options) {
-  BootRecord boot{.secret = session_->secret,
+                              SpawnOptions const& options, Settings const& settings) {
+  auto const& cluster_options = session_->options;
+  BootRecord boot{.secret = session_->runtime->secret,
                   .id = {},
                   .parent_pid = ::getpid(),
                   .master = listener_ ? listener_->endpoint() : Endpoint{},
-                  .settings = session_->options.settings};
-  for (std::size_t i = 0; i < workers.size(); ++i) {
-    boot.id = workers[i]->id();
-    boot.serial = serials[i];
+                  .transport = cluster_options.transport,
+                  .settings = settings,
+                  .shutdown_on = options.shutdown_on,
+                  .umask = options.umask};
+  for (auto const& worker : workers) {
+    boot.id = worker->id();
+    boot.serial = worker->serial();
     try {
-      workers[i]->adopt(start_local_process(boot, session_->options.transport, options));
+      worker->adopt(start_local_process(boot, cluster_options.worker_arguments, options));
     } catch (std::exception const& error) {
-      workers[i]->fail_to_start(error.what());
+      worker->fail_to_start(error.what());
     }
   }
 }

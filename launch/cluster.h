@@ -15,13 +15,19 @@ namespace cohort {
 
 class Engine;
 class RemoteWorker;
+class Listener;
 class Session;
+class WorkerHandle;
+struct Runtime;
 
 /// One per master. Any thread may spawn through it. Futures must not be waited for once it is gone.
 class Cluster {
  public:
   /// `types` are the program's worker types, as start_app<...> lists them.
+  /// Throws std::logic_error in a process that was started as a worker and has not yet run as one.
   Cluster(AppTypes types, ClusterOptions options);
+  /// A worker's own workers. They have its session's secret, and ids below its own.
+  explicit Cluster(std::shared_ptr<Runtime> runtime);
   /// Asks all workers to end, kills those that do not, and waits until every process is gone.
   ~Cluster();
   Cluster(Cluster const&) = delete;
@@ -32,6 +38,12 @@ class Cluster {
   [[nodiscard]] ClusterOptions const& options() const noexcept;
   [[nodiscard]] AppTypes types() const noexcept;
   [[nodiscard]] Engine& engine() noexcept;
+  [[nodiscard]] std::shared_ptr<Runtime> const& runtime() const noexcept;
+
+  /// The untyped half of cohort::serve.
+  [[nodiscard]] std::shared_ptr<WorkerHandle> serve_here(WorkerTypeId type,
+                                                         SpawnOptions const& options,
+                                                         std::shared_ptr<Message const> init);
 
   /// Which of a group's places the spawned workers take (WorkerContext::index and count).
   struct Places {
@@ -45,9 +57,9 @@ class Cluster {
       Places places);
 
  private:
-  class Listener;
+  void open(std::shared_ptr<Runtime> runtime);
   void start_processes(std::span<std::shared_ptr<RemoteWorker> const> workers,
-                       std::span<std::uint32_t const> serials, SpawnOptions const& options);
+                       SpawnOptions const& options, Settings const& settings);
 
   std::unique_ptr<Session> session_;
   std::shared_ptr<Listener> listener_;  // for Transport::kTcp, from the first spawn on

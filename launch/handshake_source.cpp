@@ -9,23 +9,23 @@
 
 namespace cohort {
 
-HandshakeSource::HandshakeSource(Session& session, UniqueFd socket,
+HandshakeSource::HandshakeSource(Runtime& runtime, UniqueFd socket,
                                  std::function<void(Outcome)> done)
-    : session_(session),
+    : runtime_(runtime),
       socket_(std::move(socket)),
-      handshake_(session.secret, session.description),
+      handshake_(runtime.secret, runtime.description),
       done_(std::move(done)) {
   set_nonblocking(socket_.get(), true);
 }
 
 void HandshakeSource::start(std::optional<std::chrono::milliseconds> timeout) {
   if (timeout) finish_after(*timeout);
-  session_.engine.attach(shared_from_this());
+  runtime_.engine.attach(shared_from_this());
 }
 
 void HandshakeSource::finish_after(std::chrono::milliseconds timeout) {
   auto const self = std::weak_ptr<Source>(weak_from_this());
-  timer_ = session_.engine.timers().schedule(Clock::now() + timeout, [self, timeout] {
+  timer_ = runtime_.engine.timers().schedule(Clock::now() + timeout, [self, timeout] {
     if (auto const source = self.lock()) {
       static_cast<HandshakeSource&>(*source).finish("no complete handshake within " +
                                                     std::to_string(timeout.count()) +
@@ -36,8 +36,8 @@ void HandshakeSource::finish_after(std::chrono::milliseconds timeout) {
 
 void HandshakeSource::abandon() {
   if (std::exchange(ended_, true)) return;
-  session_.engine.timers().cancel(timer_);
-  session_.engine.detach(*this);
+  runtime_.engine.timers().cancel(timer_);
+  runtime_.engine.detach(*this);
 }
 
 bool HandshakeSource::on_readable() noexcept {

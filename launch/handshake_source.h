@@ -10,7 +10,7 @@
 #include "core/engine.h"
 #include "core/source.h"
 #include "launch/handshake.h"
-#include "launch/session.h"
+#include "launch/runtime.h"
 #include "transports/socket.h"
 
 namespace cohort {
@@ -26,7 +26,7 @@ class HandshakeSource : public Source {
     std::vector<std::byte> leftover;
   };
 
-  HandshakeSource(Session& session, UniqueFd socket, std::function<void(Outcome)> done);
+  HandshakeSource(Runtime& runtime, UniqueFd socket, std::function<void(Outcome)> done);
 
   /// Attaches it and starts the clock, where there is a timeout. Under the I/O lock, or from any
   /// thread.
@@ -42,7 +42,7 @@ class HandshakeSource : public Source {
   void finish_after(std::chrono::milliseconds timeout);
   [[nodiscard]] bool send_output();
 
-  Session& session_;
+  Runtime& runtime_;
   UniqueFd socket_;
   MasterHandshake handshake_;
   std::function<void(Outcome)> done_;

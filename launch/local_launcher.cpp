@@ -43,6 +43,9 @@ class FileActions {
   void dup(int from, int to) {
     check_spawn(::posix_spawn_file_actions_adddup2(&actions_, from, to), "file_actions_adddup2");
   }
+  void change_directory(char const* path) {
+    check_spawn(::posix_spawn_file_actions_addchdir_np(&actions_, path), "file_actions_addchdir");
+  }
   [[nodiscard]] posix_spawn_file_actions_t const* get() const noexcept { return &actions_; }
 
  private:
@@ -91,6 +94,7 @@ UniqueFd above_stderr(UniqueFd fd) {
 UniqueFd redirect(FileActions& actions, Redirect const& redirect, int descriptor,
                   std::vector<UniqueFd>& keep) {
   switch (redirect.mode) {
+    case Redirect::Mode::kPipe:
     case Redirect::Mode::kForward: {
       auto [read_end, write_end] = make_pipe();
       keep.push_back(above_stderr(std::move(write_end)));
@@ -104,11 +108,14 @@ UniqueFd redirect(FileActions& actions, Redirect const& redirect, int descriptor
     case Redirect::Mode::kTruncate: {
       // Opened here rather than in the child, so that a failure can name the file.
       int const how = redirect.mode == Redirect::Mode::kAppend ? O_APPEND : O_TRUNC;
-      UniqueFd file(::open(redirect.path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | how, 0666));
+      // A FIFO that nobody reads must not hold the launcher up: it fails instead (ENXIO).
+      UniqueFd file(::open(redirect.path.c_str(),
+                           O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | how, 0666));
       if (!file) {
         throw std::runtime_error("cannot open " + redirect.path.string() +
                                  " for a worker's output: " + std::strerror(errno));
       }
+      set_nonblocking(file.get(), false);
       keep.push_back(above_stderr(std::move(file)));
       actions.dup(keep.back().get(), descriptor);
       return {};
@@ -117,13 +124,17 @@ UniqueFd redirect(FileActions& actions, Redirect const& redirect, int descriptor
   return {};
 }
 
-std::vector<std::string> child_environment(int boot_descriptor) {
+std::vector<std::string> child_environment(int boot_descriptor, SpawnOptions const& options) {
+  auto wanted = options.environment;
+  bool const outlives = options.shutdown_on == ShutdownOn::kCalledShutdown;
+  wanted[kWorkerVariable] =
+      std::to_string(boot_descriptor) + ':' + std::to_string(outlives ? 0 : ::getpid());
   std::vector<std::string> variables;
-  auto const prefix = std::string(kWorkerVariable) + '=';
   for (char** variable = environ; *variable != nullptr; ++variable) {
-    if (!std::string_view(*variable).starts_with(prefix)) variables.emplace_back(*variable);
+    std::string_view const text(*variable);
+    if (!wanted.contains(std::string(text.substr(0, text.find('='))))) variables.emplace_back(text);
   }
-  variables.push_back(prefix + std::to_string(boot_descriptor) + ':' + std::to_string(::getpid()));
+  for (auto const& [name, value] : wanted) variables.push_back(name + '=' + value);
   return variables;
 }
 
@@ -148,7 +159,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
 
 }  // namespace
 
-LocalProcess start_local_process(BootRecord boot, Transport transport,
+LocalProcess start_local_process(BootRecord boot, std::vector<std::string> const& extra_arguments,
                                  SpawnOptions const& options) {
   LocalProcess process;
   FileActions actions;
@@ -157,7 +168,8 @@ LocalProcess start_local_process(BootRecord boot, Transport transport,
   actions.open(STDIN_FILENO, "/dev/null", O_RDONLY);
   process.stdout_pipe = redirect(actions, options.redirect_stdout, STDOUT_FILENO, keep);
   process.stderr_pipe = redirect(actions, options.redirect_stderr, STDERR_FILENO, keep);
-  if (transport == Transport::kUnix) {
+  if (!options.directory.empty()) actions.change_directory(options.directory.c_str());
+  if (boot.transport == Transport::kUnix) {
     auto [ours, theirs] = make_socket_pair();
     process.socket = std::move(ours);
     keep.push_back(above_stderr(std::move(theirs)));
@@ -171,19 +183,25 @@ LocalProcess start_local_process(BootRecord boot, Transport transport,
   check(::write(boot_write.get(), record.data(), record.size()), "write(boot record)");
   boot_write.reset();
 
-  // The link stays good when the file was deleted or replaced on disk.
-  std::string const path =
-      options.executable.empty() ? "/proc/self/exe" : options.executable.string();
-  std::vector<std::string> arguments{options.executable.empty()
-                                         ? std::string(::program_invocation_name)
-                                         : options.executable.string(),
-                                     "--cohort-worker=" + boot.id.to_string()};
-  auto variables = child_environment(inherited_boot.get());
+  // The link stays good when the file was deleted or replaced on disk. A wrapping command has
+  // another /proc/self/exe, so it is given ours by number.
+  bool const wrapped = !options.wrap.empty();
+  std::string const program = !options.executable.empty() ? absolute(options.executable).string()
+                              : wrapped ? "/proc/" + std::to_string(::getpid()) + "/exe"
+                                        : "/proc/self/exe";
+  auto arguments = options.wrap;
+  arguments.push_back(
+      options.executable.empty() && !wrapped ? std::string(::program_invocation_name) : program);
+  arguments.insert(arguments.end(), extra_arguments.begin(), extra_arguments.end());
+  arguments.push_back("--cohort-worker=" + boot.id.to_string());
+  auto const& path = wrapped ? options.wrap.front() : program;
+  auto variables = child_environment(inherited_boot.get(), options);
   auto const argv = pointers_to(arguments);
   auto const envp = pointers_to(variables);
   Attributes const attributes;
-  int const error = ::posix_spawn(&process.pid, path.c_str(), actions.get(), attributes.get(),
-                                  argv.data(), envp.data());
+  auto* const start = wrapped ? &::posix_spawnp : &::posix_spawn;  // a command is looked for
+  int const error =
+      start(&process.pid, path.c_str(), actions.get(), attributes.get(), argv.data(), envp.data());
   if (error != 0) {
     throw std::runtime_error("cannot start " + path + ": " + std::strerror(error));
   }

@@ -1,7 +1,8 @@
 // Starts a worker's process on this machine: posix_spawn of the running executable.
 #pragma once
 
-#include <optional>
+#include <string>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -15,14 +16,15 @@ struct LocalProcess {
   pid_t pid = -1;
   UniqueFd pidfd;
   UniqueFd socket;       ///< our end of the control connection, for Transport::kUnix
-  UniqueFd stdout_pipe;  ///< to read from, for Redirect::Mode::kForward
+  UniqueFd stdout_pipe;  ///< to read from, for Redirect::Mode::kForward and kPipe
   UniqueFd stderr_pipe;
 };
 
 /// Starts one process. Call it from a thread that lives as long as the workers are to live: the
 /// kernel kills them (PR_SET_PDEATHSIG) when the thread that started them ends. `boot` says all but
 /// the inherited socket. Throws std::system_error or std::runtime_error that names the step.
-[[nodiscard]] LocalProcess start_local_process(BootRecord boot, Transport transport,
+[[nodiscard]] LocalProcess start_local_process(BootRecord boot,
+                                               std::vector<std::string> const& arguments,
                                                SpawnOptions const& options);
 
 }  // namespace cohort

@@ -1,14 +1,50 @@
-// Cohort's own log: one line each on stderr, "[cohort] warning: ...". COHORT_LOG sets the level
-// (debug, info, warning, error, off); the default is warning.
+// The log of a process: one line each on stderr, "[cohort] warning: ...", and records for whoever
+// subscribed. COHORT_LOG sets the level of the lines (debug, info, warning, error, off; the default
+// is warning); each subscriber has its own.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
+
+#include "core/error.h"
+#include "core/serial_thread.h"
+#include "core/stream.h"
 
 namespace cohort {
 
-enum class LogLevel { kDebug, kInfo, kWarning, kError };
+enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
+[[nodiscard]] std::string_view to_string(LogLevel level) noexcept;
 
-/// Any thread. Never throws, never blocks on anything but stderr.
+/// A log line as a subscriber gets it.
+struct LogRecord {
+  std::chrono::system_clock::time_point time{};
+  LogLevel level{};
+  std::string text{};
+  std::string worker{};  ///< its id, "master" for the master
+  std::string host{};
+  int pid = 0;
+  std::uint32_t lost = 0;  ///< records before this one that went over the cap, or found no room
+
+  template <class Archive>
+  void serialize(Archive& archive, unsigned) {
+    archive& time& level& text& worker& host& pid& lost;
+  }
+};
+
+/// Any thread; a function of a worker, too. Never throws. Blocks on stderr alone.
 void log(LogLevel level, std::string_view line) noexcept;
+/// The same on another thread, for who must not block at all.
+void log_later(SerialThread& thread, LogLevel level, std::string line);
+
+/// From now on `out` gets the records of this process from `level` up, at most so many in any
+/// second, until its reader goes. `here` says which process this is.
+void add_log_subscriber(LogLevel level, std::uint32_t per_second, Writer<LogRecord> out,
+                        Provenance here);
+
+/// Throws std::invalid_argument where COHORT_LOG holds no level.
+void check_log_level();
 
 }  // namespace cohort

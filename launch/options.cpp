@@ -22,6 +22,25 @@ std::string host_name() {
   return name.data();
 }
 
+void check(SpawnOptions const& options) {
+  for (auto const& [name, value] : options.environment) {
+    if (name.empty() || name.find('=') != name.npos || name.find('\0') != name.npos ||
+        value.find('\0') != value.npos) {
+      throw std::invalid_argument("SpawnOptions::environment: \"" + name +
+                                  "\" is not a variable's name, or its value holds a zero byte");
+    }
+    if (name.starts_with("COHORT_")) {
+      throw std::invalid_argument("SpawnOptions::environment: " + name +
+                                  " is cohort's own: use SpawnOptions::settings");
+    }
+  }
+  std::error_code error;
+  if (!options.directory.empty() && !std::filesystem::is_directory(options.directory, error)) {
+    throw std::invalid_argument("SpawnOptions::directory: " + options.directory.string() +
+                                " is not a directory");
+  }
+}
+
 std::uint32_t parse_workers(std::string const& text) {
   constexpr std::uint32_t kMost = 100'000;
   std::string_view number = text;

@@ -5,7 +5,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "core/error.h"
 #include "core/settings.h"
@@ -26,6 +29,9 @@ struct ClusterOptions {
   std::uint32_t workers = 0;
   Transport transport = Transport::kUnix;
   Settings settings{};
+  /// What stands on a worker's command line, for a program that looks there before it asks
+  /// is_worker_process(): `{"worker"}` for one with that subcommand.
+  std::vector<std::string> worker_arguments{};
 };
 
 /// Reads "local", "local:N", or "N". Throws std::invalid_argument that says what is allowed.
@@ -43,6 +49,7 @@ struct Redirect {
     kNull,      ///< nowhere
     kAppend,    ///< to the end of a file
     kTruncate,  ///< to a file, emptied first
+    kPipe,      ///< to a pipe that spawn_in_foreground hands to its caller
   };
   Mode mode = Mode::kForward;
   std::filesystem::path path{};
@@ -56,6 +63,13 @@ struct Redirect {
   }
 };
 
+/// When a worker ends though nobody asked it to.
+enum class ShutdownOn : std::uint8_t {
+  kConnectionClosed,  ///< when its handle goes, and with the process that spawned it
+  kHeartbeatTimeout,  ///< with the process that spawned it; its handle may go
+  kCalledShutdown,    ///< never: only shut_down() ends it, by whoever has a WorkerRef
+};
+
 /// Options of one spawn call; all have defaults: `spawn<W>(cluster, {.count = 4}, init)`.
 struct SpawnOptions {
   /// How many workers; 0: as many as the cluster's `workers`.
@@ -65,10 +79,28 @@ struct SpawnOptions {
   std::function<void(Error const&)> on_failure{};
   /// From the start of the process until its object was constructed.
   std::chrono::milliseconds spawn_timeout{30'000};
+  /// What makes the worker end by itself.
+  ShutdownOn shutdown_on = ShutdownOn::kConnectionClosed;
+  /// Stands beside the worker's number in errors and before its lines.
+  std::string name{};
+  /// Variables of its environment, besides this process's own. Names that begin with COHORT_ are
+  /// refused: `settings` sets what they say.
+  std::map<std::string, std::string> environment{};
+  /// Its working directory; this process's own where empty.
+  std::filesystem::path directory{};
+  std::optional<unsigned> umask{};
+  /// A command that runs the worker: `{"numactl", "-N", "0"}`. It is followed by the executable and
+  /// its arguments, and must pass on open descriptors.
+  std::vector<std::string> wrap{};
+  /// Of the worker's connections; the cluster's where empty. COHORT_... variables win.
+  std::optional<Settings> settings{};
   Redirect redirect_stdout{};
   Redirect redirect_stderr{};
   /// Another executable than the running one. It must be the same build.
   std::filesystem::path executable{};
 };
+
+/// Throws std::invalid_argument that says what is wrong with them.
+void check(SpawnOptions const& options);
 
 }  // namespace cohort

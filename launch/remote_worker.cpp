@@ -16,19 +16,23 @@ constexpr milliseconds kExitGrace{80};
 /// After a SIGKILL: a process that is still there hangs in the kernel.
 constexpr milliseconds kKillGrace{2000};
 
-constexpr FunctionId kConstruct{kFirstBuiltinFunction};
-
 }  // namespace
 
 RemoteWorker::RemoteWorker(Session& session, std::uint32_t serial, ConstructRequest request,
-                           std::function<void(Error const&)> on_failure)
+                           SpawnOptions const& options, Settings const& settings)
     : session_(session),
       serial_(serial),
-      id_(WorkerId().child(serial)),
+      id_(session.runtime->self.child(serial)),
       request_(std::move(request)),
-      constructor_name_("constructor of " +
-                        std::string(session.types[static_cast<std::uint32_t>(request_.type)].name)),
-      on_failure_(std::move(on_failure)),
+      constructor_name_(
+          "constructor of " +
+          std::string(session.runtime->types[static_cast<std::uint32_t>(request_.type)].name)),
+      on_failure_(options.on_failure),
+      shutdown_on_(options.shutdown_on),
+      settings_(settings),
+      name_(options.name),
+      hands_out_stdout_(options.redirect_stdout.mode == Redirect::Mode::kPipe),
+      hands_out_stderr_(options.redirect_stderr.mode == Redirect::Mode::kPipe),
       construct_(new CallState(session.engine, {}, constructor_name_)),
       constructed_(construct_) {}
 
@@ -42,12 +46,14 @@ void RemoteWorker::adopt(LocalProcess process) {
   auto const self = shared_from_this();
   session_.engine.run_locked([&] {
     pid_ = process.pid;
-    auto const tag =
-        "[worker " + id_.to_string() + ' ' + session_.host + ' ' + std::to_string(pid_) + "] ";
+    auto const tag = "[worker " + id_.to_string() + ' ' + (name_.empty() ? "" : name_ + ' ') +
+                     session_.runtime->host + ' ' + std::to_string(pid_) + "] ";
+    if (hands_out_stdout_) pipes_.out = std::move(process.stdout_pipe);
+    if (hands_out_stderr_) pipes_.err = std::move(process.stderr_pipe);
     auto const forward = [&](UniqueFd& pipe, int to) -> std::shared_ptr<OutputForwarder> {
       if (!pipe) return nullptr;
       auto forwarder = std::make_shared<OutputForwarder>(session_.engine, std::move(pipe), tag, to,
-                                                         session_.output);
+                                                         session_.runtime->output);
       session_.engine.attach(forwarder);
       return forwarder;
     };
@@ -59,7 +65,7 @@ void RemoteWorker::adopt(LocalProcess process) {
     session_.engine.attach(process_);
     if (process.socket) {
       handshake_ = std::make_shared<HandshakeSource>(
-          session_, std::move(process.socket),
+          *session_.runtime, std::move(process.socket),
           [self](HandshakeSource::Outcome outcome) { self->on_handshake(std::move(outcome)); });
       handshake_->start(std::nullopt);  // spawn_timeout is enough: nobody else has this socket
     }
@@ -94,10 +100,11 @@ void RemoteWorker::on_handshake(HandshakeSource::Outcome outcome) {
 
 bool RemoteWorker::take_connection(HandshakeSource::Outcome& outcome) {
   if (connection_ || finalized_) return false;
-  Provenance peer{.worker = id_, .host = outcome.claim.host, .pid = outcome.claim.pid};
+  Provenance peer{
+      .worker = id_, .name = name_, .host = outcome.claim.host, .pid = outcome.claim.pid};
   connection_ = std::make_shared<Connection>(
-      session_.engine, std::make_unique<StreamChannel>(std::move(outcome.socket)),
-      session_.options.settings, std::move(peer), *this, outcome.leftover);
+      session_.engine, std::make_unique<StreamChannel>(std::move(outcome.socket)), settings_,
+      std::move(peer), *this, outcome.leftover);
   connection_->start();
   send_construct();  // after start(): a large Init has to wait for room
   return true;
@@ -112,27 +119,8 @@ bool RemoteWorker::refuse_connection(std::string const& reason) {
 
 void RemoteWorker::send_construct() {
   if (construct_->done.ready()) return;  // refused before
-  ConstructHeader const header{request_.type, request_.index, request_.count};
-  Message message;
-  message.append(&header, sizeof header);
-  // The encoded init may be large and is shared by all workers of the call: it is borrowed.
-  auto const& init = request_.init;
-  std::size_t from = 0;
-  auto const add = [&](std::byte const* data, std::size_t size) {
-    if (size >= Message::kBorrowAtLeast) {
-      message.borrow({data, size});
-    } else {
-      message.append(data, size);
-    }
-  };
-  for (auto const& block : init->blocks()) {
-    add(init->bytes().data() + from, block.at - from);
-    message.borrow(block.bytes);
-    from = block.at;
-  }
-  add(init->bytes().data() + from, init->bytes().size() - from);
   construct_sent_ = true;
-  connection_->call(kConstruct, message, *construct_, init);
+  send_construct_call(*connection_, request_, *construct_);
 }
 
 void RemoteWorker::refuse(std::string reason) {
@@ -147,7 +135,7 @@ void RemoteWorker::throw_if_not_constructed() const {
 }
 
 Provenance RemoteWorker::where() const {
-  Provenance place{.worker = id_, .host = session_.host};
+  Provenance place{.worker = id_, .name = name_, .host = session_.runtime->host};
   session_.engine.run_locked([&] {
     if (connection_) place = connection_->peer();
     place.pid = pid_;
@@ -156,6 +144,33 @@ Provenance RemoteWorker::where() const {
 }
 
 // ---- coming to an end ----
+
+RemoteWorker::Pipes RemoteWorker::take_pipes() {
+  Pipes pipes;
+  session_.engine.run_locked([&] { pipes = std::move(pipes_); });
+  return pipes;
+}
+
+std::optional<ExitReport> RemoteWorker::exit_report() const {
+  return ended() ? exit_ : std::nullopt;  // nothing changes it once it has ended
+}
+
+void RemoteWorker::release() {
+  if (shutdown_on_ == ShutdownOn::kConnectionClosed) shut_down();
+}
+
+void RemoteWorker::end_with_session() {
+  if (shutdown_on_ != ShutdownOn::kCalledShutdown || shutdown_requested_) return shut_down();
+  if (ended()) return;
+  auto const self = shared_from_this();
+  session_.engine.run_locked([&] {
+    if (finalized_ || !construct_->done.ready()) return kill();
+    shutdown_requested_ = true;  // of our side
+    if (process_) process_->forget();
+    process_.reset();
+    finalize();
+  });
+}
 
 void RemoteWorker::shut_down() {
   if (ended()) return;  // the session may be gone
@@ -167,7 +182,7 @@ void RemoteWorker::shut_down() {
     // A constructor that hangs would only be waited for in vain.
     if (!connection_ || !construct_->done.ready()) return kill();
     connection_->send_control(FrameKind::kShutdown);
-    kill_after(session_.options.settings.shutdown_timeout);
+    kill_after(settings_.shutdown_timeout);
   });
 }
 
@@ -197,7 +212,8 @@ void RemoteWorker::kill_after(milliseconds delay) {
 }
 
 std::shared_ptr<Batch> RemoteWorker::on_calls(std::shared_ptr<Batch> batch) {
-  log(LogLevel::kWarning, "worker " + id_.to_string() + " called its master, which serves nothing");
+  log_later(session_.runtime->output, LogLevel::kWarning,
+            "worker " + id_.to_string() + " called its master, which serves nothing");
   return batch;
 }
 
@@ -209,7 +225,7 @@ void RemoteWorker::on_end(End end, std::string text) {
   if (!process_) return finalize();
   switch (end) {
     case End::kGoodbye:
-      return kill_after(session_.options.settings.shutdown_timeout);
+      return kill_after(settings_.shutdown_timeout);
     case End::kClosed:
     case End::kBroken:
       return kill_after(kExitGrace);
@@ -243,7 +259,9 @@ void RemoteWorker::finalize() {
   stdout_.reset();  // the pipes need not stay open as long as the handle lives
   stderr_.reset();
 
-  bool const expected = shutdown_requested_ || end_ == End::kGoodbye;
+  // Killed for not ending in time is no crash.
+  bool const crashed = dying_ || (exit_ && exit_->signal.value_or(SIGKILL) != SIGKILL);
+  bool const expected = (shutdown_requested_ || end_ == End::kGoodbye) && !crashed;
   bool const was_alive = construct_->done.ready() && !construct_->error;
   auto const error = death();
   if (connection_) {
@@ -256,10 +274,8 @@ void RemoteWorker::finalize() {
     construct_sent_ = true;
     construct_->settle_with(error);
   }
-  bool const crashed = dying_ || (exit_ && exit_->signal.value_or(SIGKILL) != SIGKILL);
-  if (was_alive && (!expected || crashed)) {
-    // A crash on the way to an end that was asked for is no failure of the work, but no secret.
-    if (on_failure_ && !expected) {
+  if (was_alive && !expected) {
+    if (on_failure_) {
       session_.callbacks.post([on_failure = std::move(on_failure_), error] {
         try {
           on_failure(error);
@@ -269,7 +285,7 @@ void RemoteWorker::finalize() {
         }
       });
     } else {
-      log(LogLevel::kWarning, error.what());
+      log_later(session_.runtime->output, LogLevel::kWarning, error.what());
     }
   }
   ended_.set(session_.engine);
@@ -277,7 +293,9 @@ void RemoteWorker::finalize() {
 }
 
 Error RemoteWorker::death() const {
-  return Error(ErrorKind::kDisconnected, describe_end(), where(),
+  auto place = where();
+  if (dying_) place.function = dying_->function;
+  return Error(ErrorKind::kDisconnected, describe_end(), std::move(place),
                dying_ ? dying_->exception_type : std::string(), exit_);
 }
 
@@ -289,12 +307,14 @@ std::string RemoteWorker::describe_end() const {
     if (!text.empty()) text += "; ";
     text += more;
   };
-  if (!killed_by_us_ && exit_ && !exit_->to_string().empty()) {
+  // Our SIGKILL may have come too late to be what ended it.
+  bool const killed_by_us = killed_by_us_ && (!exit_ || exit_->signal == SIGKILL);
+  if (!killed_by_us && exit_ && !exit_->to_string().empty()) {
     add(exit_->to_string());
     if (!connection_) add("before it had connected");
   } else {
     add(end_text_);
-    if (killed_by_us_) add("it was killed");
+    if (killed_by_us) add("it was killed");
   }
   if (text.empty()) text = "the worker is gone";
   return text;

@@ -10,25 +10,21 @@
 #include "core/connection.h"
 #include "core/future.h"
 #include "launch/child_process.h"
+#include "launch/construct.h"
 #include "launch/handshake_source.h"
 #include "launch/local_launcher.h"
 #include "launch/output_forwarder.h"
 #include "launch/session.h"
+#include "launch/worker_handle.h"
 
 namespace cohort {
 
-/// What the worker's object is built from.
-struct ConstructRequest {
-  WorkerTypeId type{};
-  std::uint32_t index = 0;
-  std::uint32_t count = 1;
-  std::shared_ptr<Message const> init;  ///< encoded once for all workers of a spawn call
-};
-
-class RemoteWorker : public ConnectionHandler, public std::enable_shared_from_this<RemoteWorker> {
+class RemoteWorker : public WorkerHandle,
+                     public ConnectionHandler,
+                     public std::enable_shared_from_this<RemoteWorker> {
  public:
   RemoteWorker(Session& session, std::uint32_t serial, ConstructRequest request,
-               std::function<void(Error const&)> on_failure);
+               SpawnOptions const& options, Settings const& settings);
   ~RemoteWorker() override;
 
   /// Watches the process that was started for it. Once.
@@ -46,19 +42,31 @@ class RemoteWorker : public ConnectionHandler, public std::enable_shared_from_th
   /// Once constructed() is ready: throws its error, where it has one.
   void throw_if_not_constructed() const;
   /// Good once constructed() is.
-  [[nodiscard]] std::shared_ptr<Connection> const& connection() const noexcept {
+  [[nodiscard]] std::shared_ptr<Connection> const& connection() const noexcept override {
     return connection_;
   }
   [[nodiscard]] WorkerId const& id() const noexcept { return id_; }
+  [[nodiscard]] std::uint32_t serial() const noexcept { return serial_; }
   [[nodiscard]] Provenance where() const;
+  /// The worker's stdout and stderr, where they were redirected to kPipe. Once.
+  struct Pipes {
+    UniqueFd out;
+    UniqueFd err;
+  };
+  [[nodiscard]] Pipes take_pipes();
 
+  /// Ends the worker where that is what `shutdown_on` says.
+  void release() override;
+  /// The master ends: so does the worker, unless it is to outlive it.
+  void end_with_session();
   /// Asks the worker to end, and kills it after shutdown_timeout. Returns at once; idempotent.
-  void shut_down();
+  void shut_down() override;
   /// SIGKILL. Its end is reported like any other, unless shut_down() came before.
-  void kill();
+  void kill() override;
   /// Waits until the process is gone and everybody was told. Returns whether that is so.
-  [[nodiscard]] bool wait_until_ended(Deadline deadline);
-  [[nodiscard]] bool ended() const noexcept { return ended_.ready(); }
+  [[nodiscard]] bool wait_until_ended(Deadline deadline) override;
+  [[nodiscard]] bool ended() const noexcept override { return ended_.ready(); }
+  [[nodiscard]] std::optional<ExitReport> exit_report() const override;
 
  private:
   std::shared_ptr<Batch> on_calls(std::shared_ptr<Batch> batch) override;
@@ -82,11 +90,17 @@ class RemoteWorker : public ConnectionHandler, public std::enable_shared_from_th
   ConstructRequest request_;
   std::string const constructor_name_;
   std::function<void(Error const&)> on_failure_;
+  ShutdownOn const shutdown_on_;
+  Settings const settings_;
+  std::string const name_;
 
   std::shared_ptr<ChildProcess> process_;
   std::shared_ptr<HandshakeSource> handshake_;
   std::shared_ptr<OutputForwarder> stdout_;
   std::shared_ptr<OutputForwarder> stderr_;
+  bool hands_out_stdout_ = false;
+  bool hands_out_stderr_ = false;
+  Pipes pipes_;
   std::shared_ptr<Connection> connection_;
   pid_t pid_ = 0;
 

@@ -1,21 +1,25 @@
 #include "launch/session.h"
 
-#include "launch/allocator.h"
 #include "launch/remote_worker.h"
 
 namespace cohort {
-Session::Session(AppTypes worker_types, ClusterOptions const& chosen)
-    : options(chosen),
-      types(worker_types),
-      description(describe(worker_types)),
-      host(host_name()),
-      engine(Engine::Options{.spin = chosen.settings.spin}) {
-  keep_freed_memory();
+
+Session::Session(std::shared_ptr<Runtime> shared)
+    : runtime(std::move(shared)), engine(runtime->engine), options(runtime->options) {}
+
+std::uint32_t Session::next_serials(std::uint32_t count) {
+  std::lock_guard const lock(mutex_);
+  if (closing_) {
+    throw Error(ErrorKind::kRefused, "the cluster is ending: it starts no more workers");
+  }
+  auto const first = last_serial_ + 1;
+  last_serial_ += count;
+  return first;
 }
 
-std::uint32_t Session::next_serial() {
+void Session::close() {
   std::lock_guard const lock(mutex_);
-  return ++last_serial_;
+  closing_ = true;
 }
 
 void Session::add(std::uint32_t serial, std::shared_ptr<RemoteWorker> worker) {

@@ -8,11 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "core/engine.h"
 #include "core/serial_thread.h"
-#include "launch/app_types.h"
-#include "launch/options.h"
-#include "launch/secret.h"
+#include "launch/runtime.h"
 
 namespace cohort {
 
@@ -20,20 +17,17 @@ class RemoteWorker;
 
 class Session {
  public:
-  Session(AppTypes types, ClusterOptions const& options);
+  explicit Session(std::shared_ptr<Runtime> shared);
 
-  ClusterOptions const options;
-  AppTypes const types;
-  std::string const description;  ///< of the types; what the fingerprint is over
-  Secret const secret = Secret::random();
-  std::string const host;
-  Engine engine;
-  SerialThread callbacks;  ///< runs what users gave: on_failure
-  SerialThread output;     ///< writes the workers' lines
-  SerialThread starter;    ///< starts processes; lives as long as they do (PR_SET_PDEATHSIG)
+  std::shared_ptr<Runtime> const runtime;
+  Engine& engine;
+  ClusterOptions const& options;
 
-  /// Counts the workers, in the order of the spawn calls, from 1.
-  [[nodiscard]] std::uint32_t next_serial();
+  /// Counts the workers, in the order of the spawn calls, from 1: the first of `count` numbers.
+  /// Throws Error (kRefused) once the session is closing.
+  [[nodiscard]] std::uint32_t next_serials(std::uint32_t count);
+  /// Nothing is spawned any more.
+  void close();
   void add(std::uint32_t serial, std::shared_ptr<RemoteWorker> worker);
   void remove(std::uint32_t serial);
   [[nodiscard]] std::shared_ptr<RemoteWorker> find(std::uint32_t serial);
@@ -41,8 +35,14 @@ class Session {
 
  private:
   std::mutex mutex_;
+  bool closing_ = false;
   std::uint32_t last_serial_ = 0;
   std::map<std::uint32_t, std::shared_ptr<RemoteWorker>> workers_;
+
+ public:
+  // Last, so that what they run finds the rest.
+  SerialThread callbacks;  ///< runs on_failure
+  SerialThread starter;    ///< starts processes; lives as long as they do (PR_SET_PDEATHSIG)
 };
 
 }  // namespace cohort

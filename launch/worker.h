@@ -11,22 +11,59 @@
 #include "core/function.h"
 #include "core/future.h"
 #include "launch/cluster.h"
+#include "launch/log.h"
+#include "launch/remote_client.h"
 #include "launch/remote_worker.h"
+#include "launch/server.h"
 
 namespace cohort {
 
-/// Owns one running worker: when the handle goes, the worker is asked to end. Any thread may call.
+template <class W>
+class Worker;
+
+namespace detail {
+
+template <auto Member, class... Args>
+auto call_builtin(std::shared_ptr<Connection> const& connection, Args&&... args) {
+  return start_call<Member>(connection, kBuiltin<Member>, std::forward<Args>(args)...);
+}
+[[nodiscard]] WorkerAddress address_of(std::shared_ptr<Connection> const& connection);
+/// Calls the built-in function that opens a session, and waits.
+void open_session(std::shared_ptr<Connection> const& connection, Message& init);
+template <class Init>
+void open_session(std::shared_ptr<Connection> const& connection, Init const& init) {
+  Message message;
+  if constexpr (!std::is_same_v<Init, NoInit>) encode(message, init);
+  open_session(connection, message);
+}
+
+}  // namespace detail
+
+/// Where a worker is to be found: copy it, send it as an argument, and connect() with it, in any
+/// process of the session. It keeps nothing alive.
+template <class W>
+struct WorkerRef {
+  WorkerAddress address{};
+
+  template <class Archive>
+  void serialize(Archive& archive, unsigned) {
+    archive& address;
+  }
+};
+
+/// A handle on a running worker. One that spawn gave ends the worker when it goes (see ShutdownOn);
+/// one that connect() gave closes its connection. Any thread may call.
 template <class W>
 class [[nodiscard]] Worker {
  public:
-  explicit Worker(std::shared_ptr<RemoteWorker> remote) : remote_(std::move(remote)) {}
+  explicit Worker(std::shared_ptr<WorkerHandle> remote) : remote_(std::move(remote)) {}
   Worker(Worker&&) noexcept = default;
   Worker& operator=(Worker&& other) noexcept {
     std::swap(remote_, other.remote_);
     return *this;
   }
   ~Worker() {
-    if (remote_) remote_->shut_down();
+    if (remote_) remote_->release();
   }
 
   /// Starts a call of a listed function: `worker.call(fn<&Summer::sum>, xs)`. The future throws
@@ -95,7 +132,37 @@ class [[nodiscard]] Worker {
     return Returned{std::move(initial), std::move(opened.output)};
   }
 
-  [[nodiscard]] WorkerId const& id() const noexcept { return remote_->id(); }
+  /// Opens this connection's Session with its Init, for worker types whose Session takes one; a
+  /// later call opens a new one instead. Throws Error (kFailed) with what its constructor threw.
+  template <class Init>
+  void open_session(Init&& init) const {
+    using Wanted = typename detail::InitOf<typename W::Session>::type;
+    static_assert(std::is_convertible_v<Init, Wanted>,
+                  "open_session takes one argument that converts to the Session's `Init`");
+    detail::open_session(remote_->connection(), Wanted(std::forward<Init>(init)));
+  }
+
+  /// What other processes reach this worker with. Throws Error where it has closed its server.
+  [[nodiscard]] WorkerRef<W> ref() const { return {detail::address_of(remote_->connection())}; }
+  /// The settings of its server.
+  [[nodiscard]] Settings settings() const {
+    return detail::call_builtin<&Server::settings>(remote_->connection()).get();
+  }
+  /// It takes no new clients from now on; those that are there stay.
+  void close_server() const {
+    detail::call_builtin<&Server::close_server>(remote_->connection()).get();
+  }
+  /// The log records of its process (see launch/log.h) from `level` up, at most so many a second.
+  /// Any number of processes may ask.
+  [[nodiscard]] Stream<LogRecord> log(LogLevel level = LogLevel::kInfo,
+                                      std::uint32_t per_second = 1000) const {
+    return detail::open_call<&Server::subscribe_to_log>(
+               remote_->connection(), kBuiltin<&Server::subscribe_to_log>, level, per_second)
+        .output;
+  }
+
+  /// As its master counts it. Empty for a worker that nobody spawned.
+  [[nodiscard]] WorkerId const& id() const noexcept { return remote_->connection()->peer().worker; }
   [[nodiscard]] std::string const& host() const noexcept {
     return remote_->connection()->peer().host;
   }
@@ -106,15 +173,18 @@ class [[nodiscard]] Worker {
   /// Asks it to end: it finishes the call that it runs, destroys its object, and goes; it is killed
   /// after shutdown_timeout. Returns at once. Calls that wait fail as kDisconnected.
   void shut_down() const { remote_->shut_down(); }
-  /// SIGKILL. Unless shut_down() came before, on_failure hears of it.
+  /// SIGKILL. Unless shut_down() came before, on_failure hears of it. Throws Error (kRefused) for a
+  /// worker that somebody else spawned.
   void kill() const { remote_->kill(); }
+  /// How its process ended, once it has and where that is known.
+  [[nodiscard]] std::optional<ExitReport> exit_report() const { return remote_->exit_report(); }
   /// Waits until its process is gone. Returns whether it is.
   bool wait_until_ended(Clock::duration at_most) const {
     return remote_->wait_until_ended(Deadline::after(at_most));
   }
 
  private:
-  std::shared_ptr<RemoteWorker> remote_;
+  std::shared_ptr<WorkerHandle> remote_;
 };
 
 namespace detail {
@@ -169,6 +239,77 @@ template <class W, class... Init>
   std::shared_ptr<void const> alive;  // until all have constructed
   auto message = detail::encode_init<W>(alive, std::forward<Init>(init)...);
   return detail::spawn_encoded<W>(cluster, options, std::move(message));
+}
+
+/// A worker whose process is its caller's to look after: its output, and how it ended.
+template <class W>
+struct ForegroundWorker {
+  Worker<W> worker;
+  UniqueFd out;  ///< reads its stdout
+  UniqueFd err;  ///< reads its stderr
+
+  /// Waits for the end of the process, and says how it came; nothing where that is not known, or
+  /// the time is over. No zombie is left, whether anybody waits or not.
+  [[nodiscard]] std::optional<ExitReport> wait(Clock::duration at_most) const {
+    if (!worker.wait_until_ended(at_most)) return std::nullopt;
+    return worker.exit_report();
+  }
+};
+
+/// Spawns one worker, and hands its stdout and stderr to the caller, who reads them: a worker that
+/// fills a pipe waits.
+template <class W, class... Init>
+[[nodiscard]] ForegroundWorker<W> spawn_in_foreground(Cluster& cluster, SpawnOptions options,
+                                                      Init&&... init) {
+  options.count = 1;
+  options.redirect_stdout.mode = options.redirect_stderr.mode = Redirect::Mode::kPipe;
+  std::shared_ptr<void const> alive;
+  auto message = detail::encode_init<W>(alive, std::forward<Init>(init)...);
+  auto const remote = cluster
+                          .spawn_workers(detail::worker_type_id<W>(cluster.types()), options,
+                                         std::move(message), {})
+                          .front();
+  auto pipes = remote->take_pipes();
+  return {Worker<W>(remote), std::move(pipes.out), std::move(pipes.err)};
+}
+
+/// A worker in this process: a thread of its own runs its calls. It is called like any other, and
+/// other processes connect to it by its ref(). Throws what its constructor throws, as Error.
+template <class W, class... Init>
+[[nodiscard]] Worker<W> serve(Cluster& cluster, SpawnOptions const& options, Init&&... init) {
+  std::shared_ptr<void const> alive;
+  auto message = detail::encode_init<W>(alive, std::forward<Init>(init)...);
+  return Worker<W>(
+      cluster.serve_here(detail::worker_type_id<W>(cluster.types()), options, std::move(message)));
+}
+
+/// Connects to a worker that another process, or another part of this one, spawned or serves.
+/// `session_init` opens the connection's Session where that takes an Init. Throws Error: see
+/// RemoteClient, and kFailed with what the Session's constructor threw.
+template <class W, class... SessionInit>
+[[nodiscard]] Worker<W> connect(std::shared_ptr<Runtime> const& runtime, WorkerRef<W> const& ref,
+                                SessionInit&&... session_init) {
+  static_assert(sizeof...(SessionInit) <= 1, "connect takes one argument for the Session at most");
+  Worker<W> worker(RemoteClient::connect(runtime, ref.address));
+  if constexpr (sizeof...(SessionInit) != 0) {
+    worker.open_session(std::forward<SessionInit>(session_init)...);
+  } else if constexpr (requires { typename W::Session; }) {
+    if constexpr (std::is_same_v<typename detail::InitOf<typename W::Session>::type,
+                                 detail::NoInit>) {
+      worker.open_session(detail::NoInit{});
+    }
+  }
+  return worker;
+}
+template <class W, class... SessionInit>
+[[nodiscard]] Worker<W> connect(Cluster& cluster, WorkerRef<W> const& ref,
+                                SessionInit&&... session_init) {
+  return connect(cluster.runtime(), ref, std::forward<SessionInit>(session_init)...);
+}
+template <class W, class... SessionInit>
+[[nodiscard]] Worker<W> connect(WorkerContext const& context, WorkerRef<W> const& ref,
+                                SessionInit&&... session_init) {
+  return connect(context.server->runtime(), ref, std::forward<SessionInit>(session_init)...);
 }
 
 /// One worker; `options.count` is ignored.

@@ -1,6 +1,5 @@
 #include "launch/worker_main.h"
 
-#include <array>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -12,15 +11,15 @@
 
 #include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/connection.h"
-#include "core/dispatcher.h"
-#include "core/engine.h"
 #include "launch/allocator.h"
 #include "launch/boot.h"
 #include "launch/handshake.h"
 #include "launch/options.h"
+#include "launch/runtime.h"
+#include "launch/server.h"
 #include "transports/socket.h"
 #include "transports/stream_channel.h"
 
@@ -35,118 +34,118 @@ constexpr milliseconds kOrphanGrace{500};
 constexpr milliseconds kLastWords{200};
 constexpr int kExitCannotJoin = 75;  // EX_TEMPFAIL of sysexits.h
 constexpr int kExitMasterLost = 69;  // EX_UNAVAILABLE
+constexpr int kExitFailed = 70;      // EX_SOFTWARE
 
-class WorkerServer;
+class WorkerProcess;
 /// For the terminate handler, which has no other way to the connection.
-std::atomic<WorkerServer*> g_server{nullptr};
+std::atomic<WorkerProcess*> g_process{nullptr};
 
-class WorkerServer : public ConnectionHandler {
+/// A process that is one worker: how it ends, and what it says of its death.
+class WorkerProcess {
  public:
-  WorkerServer(AppTypes types, BootRecord boot, std::string host)
-      : types_(types),
-        boot_(std::move(boot)),
-        host_(std::move(host)),
-        engine_(Engine::Options{.spin = boot_.settings.spin}),
-        dispatcher_(engine_) {
-    static constexpr std::array<FunctionEntry, 1> kBuiltins{
-        FunctionEntry{"constructor", &construct}};
-    dispatcher_.serve_builtin(this, kBuiltins);
+  WorkerProcess(std::shared_ptr<Runtime> runtime, BootRecord const& boot)
+      : runtime_(std::move(runtime)),
+        shutdown_timeout_(boot.settings.shutdown_timeout),
+        shutdown_on_(boot.shutdown_on),
+        server_(std::make_shared<Server>(
+            runtime_, boot.id, boot.settings,
+            Server::Hooks{.on_owner_end = [this](ConnectionHandler::End) { on_master_gone(); },
+                          .on_shutdown = [this] { stop_within(shutdown_timeout_); },
+                          .on_background_failure =
+                              [this](RemoteFailure what) { die_of(std::move(what)); }})) {
+    runtime_->engine.on_uncaught([this](std::exception_ptr exception) {
+      try {
+        std::rethrow_exception(std::move(exception));
+      } catch (...) {
+        auto text = describe_current_exception();
+        die_of({.exception_type = std::move(text.type),
+                .text = std::move(text.what),
+                .function = "a callback of a stream"});
+      }
+    });
   }
-  ~WorkerServer() override { g_server.store(nullptr); }
+  ~WorkerProcess() {
+    g_process.store(nullptr);
+    runtime_->engine.on_uncaught({});
+  }
 
-  int run(UniqueFd socket) {
-    client_ = std::make_shared<Client>();
-    client_->connection = connection_ = std::make_shared<Connection>(
-        engine_, std::make_unique<StreamChannel>(std::move(socket)), boot_.settings,
-        Provenance{.worker = {}, .host = {}, .pid = boot_.parent_pid}, *this);
-    g_server.store(this);
+  int run(UniqueFd socket, int master_pid) {
+    master_ =
+        server_->add_client(std::make_unique<StreamChannel>(std::move(socket)),
+                            Provenance{.worker = {}, .host = {}, .pid = master_pid}, {}, true);
+    g_process.store(this);
     std::set_terminate(&on_terminate);
-    connection_->start();
-    dispatcher_.run();
-    if (object_ != nullptr) types_[type_].destroy(std::exchange(object_, nullptr));
-    bool const orphaned = master_lost_.load();
-    if (!orphaned) {
-      connection_->send_control(FrameKind::kGoodbye);
-      static_cast<void>(connection_->drain(Deadline::after(boot_.settings.shutdown_timeout)));
-    }
-    connection_->close(ErrorKind::kDisconnected, "this worker ends");
-    return orphaned ? kExitMasterLost : EXIT_SUCCESS;
-  }
-
-  /// Tells the master why this process is about to end. From any thread, in any state.
-  void report_death(ExceptionText const& text) noexcept {
-    try {
-      Message body;
-      encode(body, RemoteFailure{.exception_type = text.type, .text = text.what});
-      connection_->send_last_words(FrameKind::kDying, body, Deadline::after(kLastWords));
-    } catch (...) {
-      // The master still sees the signal.
-    }
-  }
-  [[nodiscard]] std::string name() const {
-    return "worker " + boot_.id.to_string() + " (" + host_ + ", pid " + std::to_string(::getpid()) +
-           ")";
+    server_->run();
+    bool const orderly = !master_lost_.load() && !failed_.load();
+    server_->say_goodbye(orderly, Deadline::after(shutdown_timeout_));
+    if (failed_.load()) return kExitFailed;
+    return master_lost_.load() && shutdown_on_ != ShutdownOn::kCalledShutdown ? kExitMasterLost
+                                                                              : EXIT_SUCCESS;
   }
 
  private:
-  static void construct(void* server, std::span<std::byte const> bytes, CallContext&, Reply&) {
-    static_cast<WorkerServer*>(server)->construct(bytes);
-  }
-
-  void construct(std::span<std::byte const> bytes) {
-    ConstructHeader header;
-    if (bytes.size() < sizeof header) throw detail::BadArguments("the construct call is cut short");
-    std::memcpy(&header, bytes.data(), sizeof header);
-    type_ = static_cast<std::uint32_t>(header.type);
-    if (type_ >= types_.size() || object_ != nullptr) {
-      throw detail::BadArguments("no worker type " + std::to_string(type_) + " to construct");
-    }
-    WorkerContext const context{boot_.id, header.index, header.count, host_};
-    object_ = types_[type_].construct(bytes.subspan(sizeof header), context);
-    dispatcher_.serve(object_, types_[type_].functions);
-  }
-
-  std::shared_ptr<Batch> on_calls(std::shared_ptr<Batch> batch) override {
-    return dispatcher_.enqueue(client_, std::move(batch));
-  }
-  void on_cancel(CallId call) override { dispatcher_.cancel(*client_, call); }
-  void on_dying(RemoteFailure) override {}
-  void on_shutdown() override { stop_within(boot_.settings.shutdown_timeout); }
-  void on_end(End, std::string) override {
+  void on_master_gone() {
     master_lost_.store(true);
-    stop_within(kOrphanGrace);
+    if (shutdown_on_ != ShutdownOn::kCalledShutdown) stop_within(kOrphanGrace);
   }
 
   /// A function that computes on does not keep the process alive.
   void stop_within(milliseconds grace) {
-    dispatcher_.stop();
-    connection_->interrupt_streams(ErrorKind::kCancelled, "the worker ends");
-    engine_.timers().schedule(Clock::now() + grace, [] { ::_exit(kExitMasterLost); });
+    server_->stop();
+    runtime_->engine.timers().schedule(Clock::now() + grace, [] { ::_exit(kExitMasterLost); });
+  }
+
+  /// Something threw that nobody waits for: the master hears of it, and this worker ends.
+  void die_of(RemoteFailure what) {
+    if (failed_.exchange(true)) return;
+    say(what);
+    Message body;
+    encode(body, what);
+    master_->send_control(FrameKind::kDying, std::move(body));
+    runtime_->engine.run_locked([this] { stop_within(shutdown_timeout_); });
+  }
+
+  /// Tells the master why this process is about to end. From any thread, in any state.
+  void report_death(RemoteFailure const& what) noexcept {
+    try {
+      Message body;
+      encode(body, what);
+      master_->send_last_words(FrameKind::kDying, body, Deadline::after(kLastWords));
+    } catch (...) {
+      // The master still sees the signal.
+    }
+  }
+
+  /// One line on stderr, which may be a file that somebody looks at later.
+  void say(RemoteFailure const& what) const {
+    auto const line = "cohort: worker " + runtime_->self.to_string() + " (" + runtime_->host +
+                      ", pid " + std::to_string(::getpid()) +
+                      "): " + (what.function.empty() ? "terminates" : what.function) + ": " +
+                      what.exception_type +
+                      (what.exception_type.empty() || what.text.empty() ? "" : ": ") + what.text +
+                      '\n';
+    std::fflush(stdout);
+    [[maybe_unused]] auto const written = ::write(STDERR_FILENO, line.data(), line.size());
   }
 
   [[noreturn]] static void on_terminate() noexcept {
     auto text = describe_current_exception();
     if (text.type.empty()) text.what = "std::terminate was called";
-    if (auto* const server = g_server.load()) {
-      auto const line = "cohort: " + server->name() + ": terminates: " + text.type +
-                        (text.type.empty() || text.what.empty() ? "" : ": ") + text.what + '\n';
-      std::fflush(stdout);
-      [[maybe_unused]] auto const written = ::write(STDERR_FILENO, line.data(), line.size());
-      server->report_death(text);
+    if (auto* const process = g_process.load()) {
+      RemoteFailure const what{.exception_type = text.type, .text = text.what};
+      process->say(what);
+      process->report_death(what);
     }
     std::abort();
   }
 
-  AppTypes const types_;
-  BootRecord const boot_;
-  std::string const host_;
-  Engine engine_;
-  Dispatcher dispatcher_;
-  std::shared_ptr<Connection> connection_;
-  std::shared_ptr<Client> client_;
-  std::uint32_t type_ = 0;
-  void* object_ = nullptr;
+  std::shared_ptr<Runtime> const runtime_;
+  milliseconds const shutdown_timeout_;
+  ShutdownOn const shutdown_on_;
+  std::shared_ptr<Server> const server_;
+  std::shared_ptr<Connection> master_;
   std::atomic<bool> master_lost_{false};
+  std::atomic<bool> failed_{false};
 };
 
 /// The kernel kills us with the master, also while we are stopped or have not joined it yet.
@@ -185,14 +184,22 @@ int run_worker(AppTypes types) {
     auto boot = read_boot_record(std::move(pipe), Deadline::after(kBootTimeout));
     who += ' ' + boot.id.to_string();
     std::setvbuf(stdout, nullptr, _IOLBF, 0);  // lines travel when they are written
-    die_with_parent(boot.parent_pid);
+    if (boot.shutdown_on == ShutdownOn::kCalledShutdown) {
+      std::signal(SIGPIPE, SIG_IGN);  // it may outlive whoever reads its output
+    } else {
+      die_with_parent(boot.parent_pid);
+    }
+    if (boot.umask) ::umask(static_cast<mode_t>(*boot.umask));
     auto const deadline = Deadline::after(boot.settings.handshake_timeout);
     UniqueFd socket = boot.inherited_socket >= 0 ? UniqueFd(boot.inherited_socket)
-                                                 : connect_tcp(boot.master, deadline);
+                                                 : connect_to(boot.master, deadline);
     close_on_exec(socket.get());
-    handshake_with_master(socket.get(), boot.secret, describe(types),
-                          {.serial = boot.serial, .pid = ::getpid(), .host = host}, deadline);
-    return WorkerServer(types, std::move(boot), host).run(std::move(socket));
+    ClusterOptions options{.transport = boot.transport, .settings = boot.settings};
+    auto runtime = std::make_shared<Runtime>(types, options, boot.secret, boot.id);
+    handshake_with_master(socket.get(), boot.secret, runtime->description,
+                          {.serial = boot.serial, .pid = ::getpid(), .host = runtime->host},
+                          deadline);
+    return WorkerProcess(std::move(runtime), boot).run(std::move(socket), boot.parent_pid);
   } catch (std::exception const& error) {
     std::fprintf(stderr, "cohort: %s (%s, pid %d) cannot go on: %s\n", who.c_str(), host.c_str(),
                  static_cast<int>(::getpid()), error.what());

@@ -1,10 +1,12 @@
 #include "transports/socket.h"
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <memory>
 #include <stdexcept>
 #include <system_error>
+#include <thread>
 
 #include <fcntl.h>
 #include <netdb.h>
@@ -22,6 +24,7 @@ namespace {
 
 /// Big messages go through in fewer, longer system calls; a Unix socket's default is 208 KiB.
 constexpr int kUnixBuffer = 4 << 20;
+constexpr std::chrono::milliseconds kRetry{5};
 
 struct FreeAddresses {
   void operator()(addrinfo* list) const noexcept { ::freeaddrinfo(list); }
@@ -64,19 +67,33 @@ void wait_for(int descriptor, short events, Deadline deadline, char const* call)
   }
 }
 
-UniqueFd connect_to(addrinfo const& address, Deadline deadline) {
+/// A Unix socket's listener whose queue is full says EAGAIN at once: it is asked again.
+UniqueFd connect_to_address(sockaddr const* address, socklen_t length, Deadline deadline) {
   UniqueFd socket(
-      check(::socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), "socket"));
-  if (::connect(socket.get(), address.ai_addr, address.ai_addrlen) < 0) {
+      check(::socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), "socket"));
+  while (::connect(socket.get(), address, length) < 0) {
+    if (errno == EAGAIN && !deadline.passed()) {
+      std::this_thread::sleep_for(kRetry);
+      continue;
+    }
     if (errno != EINPROGRESS) throw_errno("connect");
     wait_for(socket.get(), POLLOUT, deadline, "connect");
     int error = 0;
-    socklen_t length = sizeof error;
-    check(::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &length),
-          "getsockopt(SO_ERROR)");
+    socklen_t size = sizeof error;
+    check(::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &size), "getsockopt(SO_ERROR)");
     if (error != 0) throw_errno("connect", error);
+    break;
   }
   return socket;
+}
+
+/// An abstract name begins with a zero byte where Endpoint has the '@'.
+std::pair<sockaddr_un, socklen_t> unix_address(std::string const& host) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (host.size() > sizeof address.sun_path) throw_errno("connect", ENAMETOOLONG);
+  std::memcpy(address.sun_path + 1, host.data() + 1, host.size() - 1);
+  return {address, static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + host.size())};
 }
 
 }  // namespace
@@ -105,7 +122,7 @@ std::pair<UniqueFd, Endpoint> listen_tcp(Endpoint const& at, int backlog) {
   return {std::move(socket), std::move(endpoint)};
 }
 
-std::optional<UniqueFd> accept_tcp(int listener) {
+std::optional<UniqueFd> accept_connection(int listener) {
   for (;;) {
     int const socket = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (socket >= 0) return UniqueFd(socket);
@@ -115,11 +132,34 @@ std::optional<UniqueFd> accept_tcp(int listener) {
   }
 }
 
-UniqueFd connect_tcp(Endpoint const& to, Deadline deadline) {
+std::string Endpoint::to_string() const {
+  return is_unix() ? host : host + ':' + std::to_string(port);
+}
+
+std::pair<UniqueFd, Endpoint> listen_unix(int backlog) {
+  UniqueFd socket(
+      check(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), "socket"));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  auto* const generic = reinterpret_cast<sockaddr*>(&address);
+  check(::bind(socket.get(), generic, sizeof address.sun_family), "bind");  // autobind: unix(7)
+  check(::listen(socket.get(), backlog), "listen");
+  socklen_t length = sizeof address;
+  check(::getsockname(socket.get(), generic, &length), "getsockname");
+  std::string name(address.sun_path, length - offsetof(sockaddr_un, sun_path));
+  name.front() = '@';
+  return {std::move(socket), Endpoint{std::move(name), 0}};
+}
+
+UniqueFd connect_to(Endpoint const& to, Deadline deadline) {
+  if (to.is_unix()) {
+    auto const [address, length] = unix_address(to.host);
+    return connect_to_address(reinterpret_cast<sockaddr const*>(&address), length, deadline);
+  }
   auto const addresses = resolve(to, 0);
   for (auto const* address = addresses.get();; address = address->ai_next) {
     try {
-      return connect_to(*address, deadline);
+      return connect_to_address(address->ai_addr, address->ai_addrlen, deadline);
     } catch (std::system_error const&) {
       if (address->ai_next == nullptr || deadline.passed()) throw;
     }

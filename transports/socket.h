@@ -35,18 +35,30 @@ class UniqueFd {
 [[nodiscard]] std::pair<UniqueFd, UniqueFd> make_socket_pair();
 
 struct Endpoint {
-  std::string host;  ///< an IPv4 or IPv6 address
+  std::string host{};  ///< an IPv4 or IPv6 address; "@name": a Unix socket of this machine
   std::uint16_t port = 0;
+
+  [[nodiscard]] bool is_unix() const noexcept { return host.starts_with('@'); }
+  [[nodiscard]] std::string to_string() const;
+
+  template <class Archive>
+  void serialize(Archive& archive, unsigned) {
+    archive& host& port;
+  }
 };
 
 /// A listening TCP socket on that address, close-on-exec and non-blocking; port 0 lets the system
 /// choose. The second value is the address that it really has.
 [[nodiscard]] std::pair<UniqueFd, Endpoint> listen_tcp(Endpoint const& at, int backlog);
+/// A listening Unix socket in the abstract namespace, which leaves nothing in the file system; the
+/// system chooses its name.
+[[nodiscard]] std::pair<UniqueFd, Endpoint> listen_unix(int backlog);
 /// The next waiting connection, or nothing. Close-on-exec. Throws std::system_error where one waits
 /// and cannot be taken, as when no descriptor is left (EMFILE).
-[[nodiscard]] std::optional<UniqueFd> accept_tcp(int listener);
-/// Throws std::system_error that names the step, also when the deadline passes (ETIMEDOUT).
-[[nodiscard]] UniqueFd connect_tcp(Endpoint const& to, Deadline deadline);
+[[nodiscard]] std::optional<UniqueFd> accept_connection(int listener);
+/// To either kind; a host name's addresses are tried in turn. Throws std::system_error that names
+/// the step, also when the deadline passes (ETIMEDOUT).
+[[nodiscard]] UniqueFd connect_to(Endpoint const& to, Deadline deadline);
 
 void set_nonblocking(int descriptor, bool nonblocking);
 /// No delay for small messages; big enough buffers; on loopback a congestion control that does not

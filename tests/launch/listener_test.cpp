@@ -65,7 +65,7 @@ class Listener : public testing::Test {
     EXPECT_EQ(next.call(fn<&Calculator::add>, 1, 2).get(), 3);
   }
   [[nodiscard]] UniqueFd connect() const {
-    return cohort::connect_tcp(endpoint_, cohort::Deadline::after(kBound));
+    return cohort::connect_to(endpoint_, cohort::Deadline::after(kBound));
   }
   /// Waits until the other side hung up; its bytes so far.
   static std::string read_to_end(UniqueFd const& socket) {

@@ -276,7 +276,10 @@ cohort::BootRecord some_record() {
                             .parent_pid = 4711,
                             .inherited_socket = 5,
                             .master = {"127.0.0.1", 4242},
-                            .settings = {}};
+                            .transport = cohort::Transport::kTcp,
+                            .settings = {},
+                            .shutdown_on = cohort::ShutdownOn::kHeartbeatTimeout,
+                            .umask = 027};
   record.settings.max_message_size = 123456;
   record.settings.heartbeat_interval = 11ms;
   record.settings.heartbeat_timeout = 12ms;
@@ -306,6 +309,9 @@ TEST(BootRecord, ComesOutOfThePipeAsItWentIn) {
   EXPECT_EQ(back.master.host, "127.0.0.1");
   EXPECT_EQ(back.master.port, 4242);
   EXPECT_EQ(back.settings, record.settings);
+  EXPECT_EQ(back.transport, record.transport);
+  EXPECT_EQ(back.shutdown_on, record.shutdown_on);
+  EXPECT_EQ(back.umask, record.umask);
 }
 
 TEST(BootRecord, ThatIsCutShortAnywhereIsRefused) {

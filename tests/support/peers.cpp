@@ -25,10 +25,10 @@ ChannelPair make_channels(Transport transport) {
     case Transport::kTcp:
       auto const deadline = Deadline::after(kBound);
       auto [listener, endpoint] = listen_tcp({"127.0.0.1", 0}, 1);
-      sockets.first = connect_tcp(endpoint, deadline);
+      sockets.first = connect_to(endpoint, deadline);
       pollfd waiting{listener.get(), POLLIN, 0};
       check(::poll(&waiting, 1, deadline.poll_timeout()), "poll");
-      sockets.second = accept_tcp(listener.get()).value();
+      sockets.second = accept_connection(listener.get()).value();
   }
   return {std::make_unique<StreamChannel>(std::move(sockets.first)),
           std::make_unique<StreamChannel>(std::move(sockets.second))};

@@ -166,14 +166,9 @@ template <class T>
   Message message;
   encode(message, value);
   std::vector<std::byte> bytes;
-  std::size_t at = 0;
-  for (auto const& block : message.blocks()) {
-    bytes.insert(bytes.end(), message.bytes().data() + at, message.bytes().data() + block.at);
-    bytes.insert(bytes.end(), block.bytes.begin(), block.bytes.end());
-    at = block.at;
-  }
-  bytes.insert(bytes.end(), message.bytes().data() + at,
-               message.bytes().data() + message.bytes().size());
+  message.for_each_part([&](std::span<std::byte const> part) {
+    bytes.insert(bytes.end(), part.begin(), part.end());
+  });
   return bytes;
 }
 

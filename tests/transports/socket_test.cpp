@@ -59,11 +59,12 @@ TEST(Socket, ListensOnAPortThatTheSystemChoosesAndAccepts) {
     auto const& [listener, endpoint] = listening;
     EXPECT_EQ(endpoint.host, host);
     EXPECT_NE(endpoint.port, 0);
-    EXPECT_FALSE(accept_tcp(listener.get()).has_value()) << "nobody waits, and it does not block";
-    auto const client = connect_tcp(endpoint, bound());
+    EXPECT_FALSE(accept_connection(listener.get()).has_value())
+        << "nobody waits, and it does not block";
+    auto const client = connect_to(endpoint, bound());
     pollfd waiting{listener.get(), POLLIN, 0};
     ASSERT_EQ(::poll(&waiting, 1, 30'000), 1);
-    auto const server = accept_tcp(listener.get());
+    auto const server = accept_connection(listener.get());
     ASSERT_TRUE(server.has_value());
     EXPECT_TRUE(closes_on_exec(listener) && closes_on_exec(client) && closes_on_exec(*server));
     EXPECT_TRUE(send_exactly(client.get(), "x", 1, bound()));
@@ -80,7 +81,7 @@ TEST(Socket, NamesTheStepThatFailedToConnect) {
     nobody = endpoint;
   }
   try {
-    static_cast<void>(connect_tcp(nobody, bound()));
+    static_cast<void>(connect_to(nobody, bound()));
     FAIL() << "nothing was thrown";
   } catch (std::system_error const& error) {
     EXPECT_EQ(error.code().value(), ECONNREFUSED);
@@ -98,13 +99,13 @@ TEST(Socket, TriesEveryAddressOfAHost) {
   if (!has_two) GTEST_SKIP() << "localhost has one address here";
   for (auto const* host : {"127.0.0.1", "::1"}) {
     auto const [listener, endpoint] = listen_tcp({host, 0}, 1);
-    EXPECT_NO_THROW(static_cast<void>(connect_tcp({"localhost", endpoint.port}, bound()))) << host;
+    EXPECT_NO_THROW(static_cast<void>(connect_to({"localhost", endpoint.port}, bound()))) << host;
   }
 }
 
 TEST(Socket, NamesTheHostThatDoesNotResolve) {
   try {
-    static_cast<void>(connect_tcp({"no such host", 1}, bound()));
+    static_cast<void>(connect_to({"no such host", 1}, bound()));
     FAIL() << "nothing was thrown";
   } catch (std::runtime_error const& error) {
     EXPECT_TRUE(std::string(error.what()).starts_with("cannot resolve no such host: "))

@@ -45,10 +45,10 @@ TEST(StreamChannel, NamesTheCallThatFailed) {
 
 TEST(StreamChannel, TellsAResetFromAnOrderlyEnd) {
   auto [listener, endpoint] = listen_tcp({"127.0.0.1", 0}, 1);
-  StreamChannel channel(connect_tcp(endpoint, Deadline::after(test::kBound)));
+  StreamChannel channel(connect_to(endpoint, Deadline::after(test::kBound)));
   std::optional<UniqueFd> peer;
-  ASSERT_TRUE(
-      test::eventually([&, at = listener.get()] { return (peer = accept_tcp(at)).has_value(); }));
+  ASSERT_TRUE(test::eventually(
+      [&, at = listener.get()] { return (peer = accept_connection(at)).has_value(); }));
   linger const at_once{.l_onoff = 1, .l_linger = 0};  // so that close sends a reset
   ASSERT_EQ(::setsockopt(peer->get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
   peer.reset();

@@ -6,6 +6,7 @@
 #include "core/future.h"       // IWYU pragma: export
 #include "core/settings.h"     // IWYU pragma: export
 #include "launch/cluster.h"    // IWYU pragma: export
+#include "launch/log.h"        // IWYU pragma: export
 #include "launch/options.h"    // IWYU pragma: export
 #include "launch/start_app.h"  // IWYU pragma: export
 #include "launch/worker.h"     // IWYU pragma: export

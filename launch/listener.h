@@ -1,0 +1,44 @@
+// A listening socket whose peers must prove the session's secret before anything is read from them.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "launch/handshake_source.h"
+#include "launch/runtime.h"
+#include "transports/socket.h"
+
+namespace cohort {
+
+class Listener : public Source {
+ public:
+  /// What became of a peer: its claim is proved where `refusal` is empty. False where it is nobody
+  /// that was expected. Under the I/O lock.
+  using Route = std::function<bool(HandshakeSource::Outcome& outcome)>;
+
+  Listener(Runtime& runtime, std::pair<UniqueFd, Endpoint> socket, Route route);
+
+  [[nodiscard]] Endpoint const& endpoint() const noexcept { return endpoint_; }
+  [[nodiscard]] int descriptor() const noexcept override { return socket_.get(); }
+  bool on_readable() noexcept override;
+
+  /// Attaches it to the engine, and detaches it: no handshake goes on after close(). Any thread.
+  void open();
+  void close();
+
+ private:
+  void look_away();
+  void greet(UniqueFd socket);
+  void finish(HandshakeSource::Outcome& outcome);
+  void complain(std::string line) const;
+
+  Runtime& runtime_;
+  UniqueFd socket_;
+  Endpoint endpoint_;
+  Route route_;
+  std::vector<std::shared_ptr<HandshakeSource>> handshakes_;
+  bool closed_ = false;
+};
+
+}  // namespace cohort

@@ -1,0 +1,32 @@
+// What a process of a session shares between its connections, whatever its role: master, worker,
+// or both.
+#pragma once
+
+#include <string>
+
+#include "core/engine.h"
+#include "core/error.h"
+#include "launch/app_types.h"
+#include "launch/options.h"
+#include "launch/secret.h"
+
+namespace cohort {
+
+struct Runtime {
+  Runtime(AppTypes worker_types, ClusterOptions const& chosen, Secret const& session_secret,
+          WorkerId own_id);
+
+  AppTypes const types;
+  std::string const description;  ///< of the types; what the fingerprint is over
+  ClusterOptions const options;
+  Secret const secret;
+  WorkerId const self;  ///< the master's is the empty one
+  std::string const host;
+  Engine engine;
+  SerialThread output;  ///< writes lines for those who must not wait for a terminal
+
+  /// Who this process is, for the other side of a connection that it makes.
+  [[nodiscard]] Provenance here() const;
+};
+
+}  // namespace cohort

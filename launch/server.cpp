@@ -1,0 +1,228 @@
+#include "launch/server.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "launch/cluster.h"
+#include "transports/stream_channel.h"
+
+namespace cohort {
+
+namespace {
+
+constexpr int kBacklog = 1024;
+
+}  // namespace
+
+/// One client. It goes, with its session, when its connection has ended and no call needs it.
+class Server::Guest : public ConnectionHandler, public std::enable_shared_from_this<Guest> {
+ public:
+  Guest(Server& server, bool is_owner) : server_(server), is_owner_(is_owner) {}
+
+  std::shared_ptr<Client> const client = std::make_shared<Client>();
+
+ private:
+  std::shared_ptr<Batch> on_calls(std::shared_ptr<Batch> batch) override {
+    server_.answer_quick_calls(*client, *batch);
+    if (batch->frames.empty()) return batch;
+    return server_.dispatcher_.enqueue(client, std::move(batch));
+  }
+  void on_cancel(CallId call) override { server_.dispatcher_.cancel(*client, call); }
+  void on_shutdown() override { server_.hooks_.on_shutdown(); }
+  void on_dying(RemoteFailure) override {}
+  void on_end(End end, std::string) override {
+    if (is_owner_) server_.hooks_.on_owner_end(end);
+    // Behind its calls, and where they run.
+    server_.dispatcher_.enqueue([self = shared_from_this()] { self->server_.forget(self.get()); });
+  }
+
+  Server& server_;
+  bool const is_owner_;
+};
+
+Server::Server(std::shared_ptr<Runtime> runtime, WorkerId id, Settings const& settings, Hooks hooks)
+    : runtime_(std::move(runtime)),
+      id_(std::move(id)),
+      settings_(settings),
+      hooks_(std::move(hooks)),
+      dispatcher_(runtime_->engine) {
+  static constexpr auto kBuiltins = [] {
+    constexpr auto& quick = detail::EntriesOf<Server, Functions>::value;
+    std::array<FunctionEntry, quick.size() + 2> all{FunctionEntry{"constructor", &construct},
+                                                    FunctionEntry{"session", &open_session}};
+    std::copy(quick.begin(), quick.end(), all.begin() + 2);
+    return all;
+  }();
+  dispatcher_.serve_builtin(this, kBuiltins);
+  dispatcher_.on_background_failure(hooks_.on_background_failure);
+}
+
+Server::~Server() = default;
+
+// ---- clients -----------------------------------------------------------------------------------
+
+std::shared_ptr<Connection> Server::add_client(std::unique_ptr<Channel> channel, Provenance peer,
+                                               std::span<std::byte const> leftover, bool is_owner) {
+  auto guest = std::make_shared<Guest>(*this, is_owner);
+  auto connection = std::make_shared<Connection>(runtime_->engine, std::move(channel), settings_,
+                                                 std::move(peer), *guest, leftover);
+  guest->client->connection = connection;
+  {
+    std::lock_guard const lock(mutex_);
+    guests_.push_back(std::move(guest));
+  }
+  connection->start();
+  return connection;
+}
+
+void Server::forget(Guest* guest) {
+  std::shared_ptr<Guest> gone;  // destroyed after the lock
+  {
+    std::lock_guard const lock(mutex_);
+    auto const found = std::find_if(guests_.begin(), guests_.end(),
+                                    [&](auto const& each) { return each.get() == guest; });
+    if (found == guests_.end()) return;
+    gone = std::move(*found);
+    guests_.erase(found);
+  }
+  gone->client->set_session(nullptr);
+}
+
+bool Server::take_stranger(HandshakeSource::Outcome& outcome) {
+  if (!outcome.refusal.empty()) return false;
+  Provenance const peer{.worker = {}, .host = outcome.claim.host, .pid = outcome.claim.pid};
+  add_client(std::make_unique<StreamChannel>(std::move(outcome.socket)), peer, outcome.leftover,
+             false);
+  return true;
+}
+
+// ---- the object's life -------------------------------------------------------------------------
+
+void Server::construct(void* server, std::span<std::byte const> bytes, CallContext& context,
+                       Reply&) {
+  auto& self = *static_cast<Server*>(server);
+  ConstructHeader header;
+  if (bytes.size() < sizeof header) {
+    throw detail::BadArguments("the construct call is cut short");
+  }
+  std::memcpy(&header, bytes.data(), sizeof header);
+  auto const type = static_cast<std::uint32_t>(header.type);
+  if (type >= self.runtime_->types.size() || self.object_ != nullptr) {
+    throw detail::BadArguments("no worker type " + std::to_string(type) + " to construct");
+  }
+  auto const& entry = self.runtime_->types[type];
+  WorkerContext const place{self.id_, header.index, header.count, self.runtime_->host, &self};
+  self.object_ = entry.construct(bytes.subspan(sizeof header), place);
+  self.type_ = &entry;
+  self.dispatcher_.serve(self.object_, entry.functions);
+  if (entry.make_session != nullptr && !entry.session_takes_init) {
+    context.client.set_session(entry.make_session(self.object_, {}));
+  }
+  if (entry.side_by_side > 1) self.dispatcher_.run_side_by_side(entry.side_by_side);
+}
+
+void Server::open_session(void* server, std::span<std::byte const> bytes, CallContext& context,
+                          Reply&) {
+  auto& self = *static_cast<Server*>(server);
+  if (self.object_ == nullptr) throw detail::BadArguments("the worker is not constructed yet");
+  if (self.type_->make_session == nullptr) return;
+  context.client.set_session(nullptr);
+  context.client.set_session(self.type_->make_session(self.object_, bytes));
+}
+
+Cluster& WorkerContext::cluster() const { return server->cluster(); }
+
+Cluster& Server::cluster() {
+  std::lock_guard const lock(mutex_);
+  if (!cluster_) cluster_ = std::make_unique<Cluster>(runtime_);
+  return *cluster_;
+}
+
+void Server::run() {
+  dispatcher_.run();
+  close_server();
+  std::vector<std::shared_ptr<Guest>> guests;
+  {
+    std::lock_guard const lock(mutex_);
+    guests = guests_;
+  }
+  for (auto const& guest : guests) guest->client->set_session(nullptr);
+  dispatcher_.serve(nullptr, {});
+  if (object_ != nullptr) type_->destroy(std::exchange(object_, nullptr));
+  cluster_.reset();  // after the object, which may hold handles on it
+}
+
+void Server::stop() {
+  dispatcher_.stop();
+  std::vector<std::shared_ptr<Guest>> guests;
+  {
+    std::lock_guard const lock(mutex_);
+    guests = guests_;
+  }
+  for (auto const& guest : guests) {
+    guest->client->connection->interrupt_streams(ErrorKind::kCancelled, "the worker ends");
+  }
+}
+
+void Server::say_goodbye(bool orderly, Deadline deadline) {
+  std::vector<std::shared_ptr<Guest>> guests;
+  {
+    std::lock_guard const lock(mutex_);
+    guests.swap(guests_);
+  }
+  for (auto const& guest : guests) {
+    auto const& connection = guest->client->connection;
+    if (orderly) connection->send_control(FrameKind::kGoodbye);
+    static_cast<void>(connection->drain(deadline));
+    connection->close(ErrorKind::kDisconnected, "this worker ends");
+  }
+}
+
+// ---- what every worker offers ------------------------------------------------------------------
+
+/// Under the I/O lock: none of these runs a user's code or waits.
+void Server::answer_quick_calls(Client& client, Batch& batch) {
+  auto const is_quick = [](Frame const& frame) {
+    return static_cast<std::uint32_t>(frame.header.function) >= kFirstQuickFunction;
+  };
+  if (std::none_of(batch.frames.begin(), batch.frames.end(), is_quick)) return;
+  for (auto const& frame : batch.frames) {
+    if (is_quick(frame)) dispatcher_.run_now(client, frame);
+  }
+  std::erase_if(batch.frames, is_quick);
+}
+
+Endpoint Server::endpoint() {
+  std::lock_guard const lock(mutex_);
+  if (closed_) throw std::runtime_error("this worker takes no new clients (close_server)");
+  if (!listener_) {
+    listener_ = std::make_shared<Listener>(
+        *runtime_,
+        runtime_->options.transport == Transport::kUnix ? listen_unix(kBacklog)
+                                                        : listen_tcp({"127.0.0.1", 0}, kBacklog),
+        [weak = weak_from_this()](HandshakeSource::Outcome& outcome) {
+          auto const self = weak.lock();
+          return self && self->take_stranger(outcome);
+        });
+    listener_->open();
+  }
+  return listener_->endpoint();
+}
+
+void Server::close_server() {
+  std::shared_ptr<Listener> listener;
+  {
+    std::lock_guard const lock(mutex_);
+    closed_ = true;
+    listener = std::exchange(listener_, nullptr);
+  }
+  if (listener) listener->close();
+}
+
+void Server::subscribe_to_log(LogLevel level, std::uint32_t per_second, Writer<LogRecord> out) {
+  add_log_subscriber(level, per_second, std::move(out), runtime_->here());
+}
+
+}  // namespace cohort

@@ -1,0 +1,96 @@
+// The worker's side of a session: one object of a worker type, and everybody who calls it. The
+// process around it, or the thread, is its owner's business (worker_main.cpp, served_worker.cpp).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "core/dispatcher.h"
+#include "launch/listener.h"
+#include "launch/log.h"
+#include "launch/runtime.h"
+
+namespace cohort {
+
+class Cluster;
+
+class Server : public std::enable_shared_from_this<Server> {
+ public:
+  struct Hooks {
+    /// The owner's connection ended. Under the I/O lock.
+    std::function<void(ConnectionHandler::End)> on_owner_end;
+    /// Somebody asks the worker to end. Under the I/O lock.
+    std::function<void()> on_shutdown;
+    /// A one-way call, or a callback of a stream, threw. On the thread that ran it.
+    std::function<void(RemoteFailure)> on_background_failure;
+  };
+
+  Server(std::shared_ptr<Runtime> runtime, WorkerId id, Settings const& settings, Hooks hooks);
+  ~Server();
+
+  /// Serves a peer that is trusted. The owner's calls construct the object.
+  std::shared_ptr<Connection> add_client(std::unique_ptr<Channel> channel, Provenance peer,
+                                         std::span<std::byte const> leftover, bool is_owner);
+  /// Runs calls on this thread until stop(); then destroys sessions and object.
+  void run();
+  /// Any thread: calls that wait are dropped, those that run see their stop tokens and streams end.
+  void stop();
+  /// Tells every client that this is an orderly end, and closes. After run().
+  void say_goodbye(bool orderly, Deadline deadline);
+
+  [[nodiscard]] std::shared_ptr<Runtime> const& runtime() const noexcept { return runtime_; }
+  /// The worker's own workers; made when it is first asked for. From the worker's functions.
+  [[nodiscard]] Cluster& cluster();
+
+  // What every worker offers to everybody, answered at once, also while a function runs.
+
+  /// Where other processes of the session may connect. Throws after close_server().
+  Endpoint endpoint();
+  Settings settings() const { return settings_; }
+  /// Takes no new clients; those that are there stay.
+  void close_server();
+  /// Sends log records of this process from `level` up, at most so many a second.
+  void subscribe_to_log(LogLevel level, std::uint32_t per_second, Writer<LogRecord> out);
+
+  using Functions = FunctionList<&Server::endpoint, &Server::settings, &Server::close_server,
+                                 &Server::subscribe_to_log>;
+
+ private:
+  class Guest;
+
+  static void construct(void* server, std::span<std::byte const> bytes, CallContext& context,
+                        Reply& reply);
+  static void open_session(void* server, std::span<std::byte const> bytes, CallContext& context,
+                           Reply& reply);
+  void answer_quick_calls(Client& client, Batch& batch);
+  void forget(Guest* guest);
+  bool take_stranger(HandshakeSource::Outcome& outcome);
+
+  std::shared_ptr<Runtime> const runtime_;
+  WorkerId const id_;
+  Settings const settings_;
+  Hooks const hooks_;
+  Dispatcher dispatcher_;
+  WorkerTypeEntry const* type_ = nullptr;
+  void* object_ = nullptr;
+  std::unique_ptr<Cluster> cluster_;
+
+  std::mutex mutex_;
+  std::vector<std::shared_ptr<Guest>> guests_;
+  std::shared_ptr<Listener> listener_;
+  bool closed_ = false;
+};
+
+/// Cohort's own functions, by their place: these two need more than their arguments.
+inline constexpr FunctionId kConstructFunction{kFirstBuiltinFunction};
+inline constexpr FunctionId kOpenSessionFunction{kFirstBuiltinFunction + 1};
+inline constexpr std::uint32_t kFirstQuickFunction = kFirstBuiltinFunction + 2;
+template <auto Member>
+inline constexpr FunctionId kBuiltin{
+    kFirstQuickFunction + static_cast<std::uint32_t>(CheckedFunction<Server, Member>::id)};
+
+}  // namespace cohort

@@ -1,0 +1,88 @@
+// The fixture of the conformance suite: each test runs once for every place where workers can be.
+// A new transport or launcher becomes one more place, and must pass unchanged.
+#pragma once
+
+#include <memory>
+#include <ostream>
+#include <string>
+#include <utility>
+
+#include <gtest/gtest.h>
+
+#include "tests/conformance/workers.h"
+#include "tests/launch/support.h"
+
+namespace conformance {
+
+using cohort::Clock;
+using cohort::Error;
+using cohort::ErrorKind;
+using cohort::fn;
+using cohort::SpawnOptions;
+using cohort::Worker;
+using launch_test::contains;
+using launch_test::error_of;
+using launch_test::eventually;
+using launch_test::Failures;
+using launch_test::Holdings;
+using launch_test::is_gone;
+using launch_test::kBound;
+using launch_test::nothing_is_left;
+using launch_test::TempDir;
+using namespace std::chrono_literals;
+
+struct Place {
+  char const* name;
+  cohort::Transport transport;
+  bool in_process;  ///< served by a thread of the test rather than spawned
+};
+inline void PrintTo(Place const& place, std::ostream* out) { *out << place.name; }
+
+inline constexpr Place kPlaces[] = {{"unix_local", cohort::Transport::kUnix, false},
+                                    {"tcp_local", cohort::Transport::kTcp, false},
+                                    {"inproc", cohort::Transport::kUnix, true}};
+
+class Conformance : public testing::TestWithParam<Place> {
+ protected:
+  [[nodiscard]] bool in_process() const { return GetParam().in_process; }
+
+  template <class W, class... Init>
+  Worker<W> start_with(SpawnOptions options, Init&&... init) {
+    options.on_failure = failures.listener();
+    if (in_process()) return cohort::serve<W>(cluster(), options, std::forward<Init>(init)...);
+    return cohort::spawn_one<W>(cluster(), std::move(options), std::forward<Init>(init)...);
+  }
+  Worker<Everything> start(int init = 0) { return start_with<Everything>({}, init); }
+
+  cohort::Cluster& cluster() {
+    if (!cluster_) cluster_ = std::make_unique<cohort::Cluster>(kTypes, options);
+    return *cluster_;
+  }
+  /// Ends all workers.
+  void end_cluster() { cluster_.reset(); }
+
+  cohort::ClusterOptions options{.transport = GetParam().transport};
+  Failures failures;
+
+ private:
+  std::unique_ptr<cohort::Cluster> cluster_;
+};
+
+/// For workers that have a process of their own.
+class ProcessConformance : public Conformance {};
+
+template <class T>
+std::vector<T> all_of(Stream<T>& stream) {
+  std::vector<T> elements;
+  for (auto& element : stream) elements.push_back(std::move(element));
+  return elements;
+}
+
+#define COHORT_EACH_PLACE(suite)                                  \
+  INSTANTIATE_TEST_SUITE_P(At, suite, testing::ValuesIn(kPlaces), \
+                           [](auto const& info) { return std::string(info.param.name); })
+#define COHORT_EACH_PROCESS_PLACE(suite)                                       \
+  INSTANTIATE_TEST_SUITE_P(At, suite, testing::ValuesIn(kPlaces, kPlaces + 2), \
+                           [](auto const& info) { return std::string(info.param.name); })
+
+}  // namespace conformance

@@ -1,0 +1,146 @@
+// Who hears of a failure: the caller, the stream's other end, on_failure; each once (parity C).
+#include <csignal>
+#include <fstream>
+#include <iterator>
+
+#include "tests/conformance/conformance.h"
+
+namespace conformance {
+namespace {
+
+class Failing : public Conformance {};
+COHORT_EACH_PLACE(Failing);
+class FailingProcess : public ProcessConformance {};
+COHORT_EACH_PROCESS_PLACE(FailingProcess);
+
+TEST_P(Failing, TellsTheCallerWhatAFunctionThrew) {
+  auto const worker = start();
+  auto const error = error_of([&] { worker.call(fn<&Everything::fail>, "bad input").get(); });
+  EXPECT_EQ(error.kind(), ErrorKind::kFailed);
+  EXPECT_EQ(error.exception_type(), "std::invalid_argument");
+  EXPECT_EQ(error.reason(), "bad input");
+  EXPECT_EQ(error.where().worker, worker.id());
+  EXPECT_EQ(error.where().pid, worker.pid());
+  EXPECT_TRUE(contains(error.where().function, "Everything::fail"));
+  EXPECT_EQ(error_of([&] { worker.call(fn<&Everything::fail_oddly>).get(); }).exception_type(),
+            "int");
+  EXPECT_EQ(worker.call(fn<&Everything::add>, 1, 2).get(), 3) << "the worker lives on";
+  EXPECT_EQ(failures.count(), 0u);
+}
+
+TEST_P(Failing, OfAOneWayCallEndsTheWorkerAndIsToldToOnFailure) {
+  auto const worker = start();
+  worker.post(fn<&Everything::fail_one_way>, "nobody waits");
+  auto const error = failures.wait_for_first();
+  EXPECT_EQ(error.exception_type(), "std::runtime_error");
+  EXPECT_TRUE(contains(error.reason(), "nobody waits"));
+  EXPECT_TRUE(contains(error.where().function, "fail_one_way"));
+  EXPECT_TRUE(worker.wait_until_ended(kBound));
+  EXPECT_EQ(error_of([&] { worker.call(fn<&Everything::add>, 1, 2).get(); }).kind(),
+            ErrorKind::kDisconnected);
+  EXPECT_EQ(failures.count(), 1u);
+}
+
+TEST_P(FailingProcess, OfACallbackEndsTheWorkerAndIsToldToOnFailure) {
+  auto const worker = start();
+  auto open = worker.open(fn<&Everything::fail_in_a_callback>);
+  open.result.get();
+  open.input.write(1);
+  auto const error = failures.wait_for_first();
+  EXPECT_TRUE(contains(error.reason(), "too much in a callback"));
+  EXPECT_TRUE(worker.wait_until_ended(kBound));
+  EXPECT_EQ(failures.count(), 1u);
+}
+
+TEST_P(FailingProcess, OnAnyThreadOfTheWorkerIsToldWithItsText) {
+  TempDir const dir;
+  auto const file = dir.path() / "stderr";
+  auto const worker =
+      start_with<Everything>({.redirect_stderr = cohort::Redirect::append(file)}, 0);
+  auto const call = error_of([&] { worker.call(fn<&Everything::die_on_a_thread>, "boom").get(); });
+  EXPECT_EQ(call.kind(), ErrorKind::kDisconnected);
+  auto const error = failures.wait_for_first();
+  EXPECT_TRUE(contains(error.what(), "boom"));
+  EXPECT_EQ(error.exit()->signal, SIGABRT);
+  std::ifstream in(file);
+  EXPECT_TRUE(contains({std::istreambuf_iterator<char>(in), {}}, "boom"));
+  EXPECT_EQ(failures.count(), 1u);
+}
+
+TEST_P(FailingProcess, OfTheProcessIsToldToEveryCallAndStreamAndOnce) {
+  for (int const signal : {SIGKILL, SIGSEGV, SIGBUS, SIGABRT}) {
+    Failures told;
+    auto const worker =
+        cohort::spawn_one<Everything>(cluster(), {.on_failure = told.listener()}, 0);
+    worker.call(fn<&Everything::print>, "", "last words\n").get();
+    auto kept = worker.open(fn<&Everything::keep>);
+    kept.result.get();
+    auto subscribed = worker.open(fn<&Everything::answer_first>);
+    subscribed.result.get();
+    auto const subscription = std::move(kept.output).subscribe([](std::string const&) {});
+    auto death = worker.call(fn<&Everything::raise>, signal);
+    auto behind = worker.call(fn<&Everything::add>, 1, 1);
+
+    auto const error = error_of([&] { death.get(); });
+    EXPECT_EQ(error.kind(), ErrorKind::kDisconnected);
+    ASSERT_TRUE(error.exit()) << error.what();
+    EXPECT_EQ(error.exit()->signal, signal);
+    EXPECT_TRUE(contains(error.exit()->stderr_tail, "last words"));
+    EXPECT_EQ(error_of([&] { behind.get(); }).kind(), ErrorKind::kDisconnected);
+    EXPECT_EQ(error_of([&] { subscription.wait(); }).kind(), ErrorKind::kDisconnected);
+    EXPECT_EQ(error_of([&] {
+                for (;;) subscribed.input.write(1);
+              }).kind(),
+              ErrorKind::kDisconnected);
+    EXPECT_EQ(told.wait_for_first().exit()->signal, signal);
+    EXPECT_TRUE(worker.wait_until_ended(kBound));
+    EXPECT_EQ(told.count(), 1u);
+  }
+}
+
+TEST_P(FailingProcess, CutsAStreamWithAnErrorNeverWithASilentEnd) {
+  for (std::int64_t const n : {std::int64_t{0}, std::int64_t{1}, std::int64_t{10'000}}) {
+    auto const worker = start();
+    auto stream = worker.stream(fn<&Everything::count_then_die>, n);
+    std::int64_t next = 0;
+    auto const error = error_of([&] {
+      for (auto const value : stream) EXPECT_EQ(value, next++);
+    });
+    EXPECT_EQ(error.kind(), ErrorKind::kDisconnected);
+    EXPECT_EQ(next, n) << "what was sent before the death is delivered";
+    EXPECT_EQ(stream.reason(), CloseReason::kFailed);
+  }
+}
+
+TEST_P(FailingProcess, OfAHangingProcessIsNoticedByItsHeartbeat) {
+  options.settings.heartbeat_interval = 50ms;
+  options.settings.heartbeat_timeout = 500ms;
+  auto const worker = start();
+  auto stream = worker.stream(fn<&Everything::count>, std::int64_t{1} << 60);
+  EXPECT_EQ(stream.next(), 0);
+  ::kill(worker.pid(), SIGSTOP);
+  EXPECT_EQ(error_of([&] { all_of(stream); }).kind(), ErrorKind::kDisconnected);
+  EXPECT_TRUE(contains(failures.wait_for_first().what(), "heartbeat_timeout"));
+  EXPECT_TRUE(worker.wait_until_ended(kBound));
+}
+
+TEST_P(FailingProcess, EndsAWorkerThatWaitsForAStreamWhenItIsAskedToEnd) {
+  auto const start_time = Clock::now();
+  options.settings.shutdown_timeout = 20s;
+  auto const writing = start();
+  auto stream = writing.stream(fn<&Everything::count>, std::int64_t{1} << 60);
+  EXPECT_EQ(stream.next(), 0);
+  auto const reading = start();
+  auto open = reading.open(fn<&Everything::sum>);
+  open.input.write(1);
+  writing.shut_down();
+  reading.shut_down();
+  EXPECT_TRUE(writing.wait_until_ended(kBound));
+  EXPECT_TRUE(reading.wait_until_ended(kBound));
+  EXPECT_LT(Clock::now() - start_time, 15s);
+  EXPECT_EQ(error_of([&] { all_of(stream); }).kind(), ErrorKind::kDisconnected);
+  EXPECT_EQ(failures.count(), 0u);
+}
+
+}  // namespace
+}  // namespace conformance

@@ -1,0 +1,181 @@
+// The kinds of functions (parity A1, A3 to A10), the same wherever the worker is.
+#include <numeric>
+
+#include "tests/conformance/conformance.h"
+
+namespace conformance {
+namespace {
+
+class Functions : public Conformance {};
+COHORT_EACH_PLACE(Functions);
+
+TEST_P(Functions, TakeSeveralArgumentsAndTheInit) {
+  auto const worker = start(100);
+  EXPECT_EQ(worker.call(fn<&Everything::add>, 1, 2).get(), 103);
+  EXPECT_EQ(worker.call(fn<&Everything::join>, std::vector<std::string>{"a", "b"}, "-").get(),
+            "a-b");
+  std::vector<double> many(300'000);
+  std::iota(many.begin(), many.end(), 0.0);
+  EXPECT_EQ(worker.call(fn<&Everything::echo>, many).get(), many);
+}
+
+TEST_P(Functions, TellTheCallerOfAConstructorThatThrows) {
+  auto const error = error_of([&] { static_cast<void>(start(-1)); });
+  EXPECT_EQ(error.kind(), ErrorKind::kFailed);
+  EXPECT_EQ(error.exception_type(), "std::invalid_argument");
+  EXPECT_EQ(error.reason(), "a start of -1");
+  EXPECT_EQ(start(1).call(fn<&Everything::add>, 1, 1).get(), 3);
+  EXPECT_EQ(failures.count(), 0u);
+}
+
+TEST_P(Functions, StreamOut) {
+  auto const worker = start();
+  std::int64_t next = 0;
+  for (auto const i : worker.stream(fn<&Everything::count>, 50'000)) EXPECT_EQ(i, next++);
+  EXPECT_EQ(next, 50'000);
+  auto open = worker.open(fn<&Everything::count_and_return>, 3);
+  EXPECT_EQ(all_of(open.output), (std::vector<std::int64_t>{0, 1, 2}));
+  EXPECT_EQ(open.result.get(), 7);
+}
+
+TEST_P(Functions, EndAStreamWithWhatTheyThrow) {
+  auto const worker = start();
+  auto stream = worker.stream(fn<&Everything::count_then_fail>, 2);
+  EXPECT_EQ(stream.next(), 0);
+  EXPECT_EQ(stream.next(), 1);
+  auto const error = error_of([&] { static_cast<void>(stream.next()); });
+  EXPECT_EQ(error.kind(), ErrorKind::kFailed);
+  EXPECT_EQ(error.reason(), "no more");
+  EXPECT_EQ(stream.reason(), CloseReason::kFailed);
+  EXPECT_EQ(worker.call(fn<&Everything::add>, 1, 1).get(), 2);
+}
+
+TEST_P(Functions, HearThatTheirReaderHasEnough) {
+  auto const worker = start();
+  auto stream = worker.stream(fn<&Everything::count>, std::int64_t{1} << 60);
+  EXPECT_EQ(stream.next(), 0);
+  stream.close();
+  EXPECT_EQ(worker.call(fn<&Everything::how_the_last_stream_ended>).get(),
+            "closed by the remote side");
+}
+
+TEST_P(Functions, KeepAWriterAndWriteLater) {
+  auto const worker = start();
+  auto open = worker.open(fn<&Everything::keep>);
+  open.result.get();
+  worker.call(fn<&Everything::write_to_kept>, "later").get();
+  EXPECT_EQ(open.output.next(), "later");
+  worker.call(fn<&Everything::close_kept>).get();
+  EXPECT_EQ(open.output.next(), std::nullopt);
+}
+
+TEST_P(Functions, GiveAStateAndItsUpdates) {
+  auto const worker = start();
+  auto first = worker.open(fn<&Everything::keep>);
+  worker.call(fn<&Everything::write_to_kept>, "before").get();
+  auto [initial, updates] = worker.state(fn<&Everything::watch>);
+  EXPECT_EQ(initial, (std::vector<std::string>{"before"}));
+  worker.call(fn<&Everything::write_to_kept>, "after").get();
+  EXPECT_EQ(updates.next(), "after");
+}
+
+TEST_P(Functions, FeedACallbackThatMayAbort) {
+  auto const worker = start();
+  std::int64_t sum = 0;
+  auto const whole = worker.stream(fn<&Everything::count>, 1000).subscribe([&](std::int64_t value) {
+    sum += value;
+  });
+  EXPECT_EQ(whole.wait(), CloseReason::kFinished);
+  EXPECT_EQ(sum, 999 * 500);
+  int calls = 0;
+  auto const some =
+      worker.stream(fn<&Everything::count>, std::int64_t{1} << 60).subscribe([&](std::int64_t) {
+        return ++calls < 5;
+      });
+  EXPECT_EQ(some.wait(), CloseReason::kClosedHere);
+  EXPECT_EQ(calls, 5);
+}
+
+TEST_P(Functions, StreamIn) {
+  auto const worker = start(10);
+  auto open = worker.open(fn<&Everything::sum>);
+  for (std::int64_t i = 0; i < 50'000; ++i) open.input.write(i);
+  open.input.close();
+  EXPECT_EQ(open.result.get(), 10 + 49'999LL * 25'000);
+}
+
+TEST_P(Functions, StreamInToACallbackAndAnswerFirst) {
+  auto const worker = start();
+  auto open = worker.open(fn<&Everything::answer_first>);
+  EXPECT_EQ(open.result.get(), 7);
+  for (std::int64_t i = 1; i <= 100; ++i) open.input.write(i);
+  open.input.close();
+  EXPECT_TRUE(eventually([&] { return worker.call(fn<&Everything::received>).get() == 5050; }));
+  EXPECT_TRUE(eventually(
+      [&] { return worker.call(fn<&Everything::how_the_last_stream_ended>).get() == "finished"; }));
+}
+
+TEST_P(Functions, StreamBothWaysUntilTheCallerAborts) {
+  auto const worker = start();
+  auto open = worker.open(fn<&Everything::ping_pong>);
+  for (int i = 0; i < 5; ++i) {
+    open.input.write(2 * i);
+    EXPECT_EQ(open.output.next(), 2 * i + 1);
+  }
+  open.output.close();
+  open.input.write(10);
+  open.result.get();
+  EXPECT_EQ(worker.call(fn<&Everything::how_the_last_stream_ended>).get(),
+            "closed by the remote side");
+}
+
+TEST_P(Functions, ArePostedWithoutAnAnswer) {
+  auto const worker = start();
+  for (std::int64_t i = 1; i <= 1000; ++i) worker.post(fn<&Everything::note>, i);
+  EXPECT_EQ(worker.call(fn<&Everything::received>).get(), 500'500);
+}
+
+TEST_P(Functions, RunOneAtATimeUnlessTheTypeSaysOtherwise) {
+  auto const crowd = start_with<Crowd>({});
+  std::vector<cohort::Future<bool>> meetings;
+  for (int i = 0; i < 4; ++i) meetings.push_back(crowd.call(fn<&Crowd::meet>, 4));
+  for (auto& meeting : meetings) EXPECT_TRUE(meeting.get());
+  EXPECT_EQ(crowd.call(fn<&Crowd::add>, 1, 2).get(), 3);
+
+  std::vector<cohort::Future<bool>> waiting;
+  for (int i = 0; i < 4; ++i) waiting.push_back(crowd.call(fn<&Crowd::wait_for_stop>));
+  auto queued = crowd.call(fn<&Crowd::add>, 3, 4);
+  EXPECT_FALSE(queued.wait_for(20ms)) << "four calls run, and four at most";
+  waiting[2].cancel();
+  EXPECT_EQ(queued.get(), 7);
+  for (auto& each : waiting) each.cancel();
+}
+
+TEST_P(Functions, AreCancelledWhileTheyWaitAndWhileTheyRun) {
+  auto const worker = start();
+  auto running = worker.call(fn<&Everything::compute_until_stopped>);
+  worker.post(fn<&Everything::note>, 100);
+  auto queued = worker.call(fn<&Everything::fail>, "never runs");
+  queued.cancel();
+  EXPECT_EQ(error_of([&] { queued.get(); }).kind(), ErrorKind::kCancelled);
+  running.cancel();
+  EXPECT_EQ(error_of([&] { running.get(); }).kind(), ErrorKind::kCancelled);
+  EXPECT_EQ(worker.call(fn<&Everything::received>).get(), 101);
+}
+
+TEST_P(Functions, HoldMemoryBoundedWhenTheReaderSleeps) {
+  auto const worker = start();
+  auto stream = worker.stream(fn<&Everything::count>, 10'000'000);
+  EXPECT_EQ(stream.next(), 0);
+  // Ten million are 80 MB; the writer is a window (1 MiB) and a little ahead at most.
+  EXPECT_FALSE(eventually([&] { return !stream.valid(); }, 300ms));
+  std::int64_t next = 1;
+  for (auto const value : stream) {
+    if (value != next) FAIL() << value << " in the place of " << next;
+    ++next;
+  }
+  EXPECT_EQ(next, 10'000'000);
+}
+
+}  // namespace
+}  // namespace conformance

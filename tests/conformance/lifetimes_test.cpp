@@ -1,0 +1,222 @@
+// Spawning, options and ends of workers that have a process of their own (parity B).
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/conformance/conformance.h"
+
+namespace conformance {
+namespace {
+
+class Lifetimes : public ProcessConformance {
+ protected:
+  std::string read_all(cohort::UniqueFd const& pipe) {
+    std::string text;
+    char buffer[256];
+    for (ssize_t count = 0; (count = ::read(pipe.get(), buffer, sizeof buffer)) > 0;) {
+      text.append(buffer, static_cast<std::size_t>(count));
+    }
+    return text;
+  }
+  static std::string content(std::filesystem::path const& file) {
+    std::ifstream in(file);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+};
+COHORT_EACH_PROCESS_PLACE(Lifetimes);
+
+TEST_P(Lifetimes, TakeEnvironmentValuesOfAnyText) {
+  for (std::string const value : {"", "plain", "two words", "\"double\" and 'single'",
+                                  "line one\nline two", "$HOME `id` \\", "a=b=c", "\xc3\xa4\xff"}) {
+    auto const worker = start_with<Everything>({.environment = {{"THE_VALUE", value}}}, 0);
+    EXPECT_EQ(worker.call(fn<&Everything::variable>, "THE_VALUE").get(), value);
+  }
+  ::setenv("INHERITED_VALUE", "from the master", 1);
+  auto const worker =
+      start_with<Everything>({.environment = {{"PATH", "/replaced"}, {"LD_BIND_NOW", "1"}}}, 0);
+  EXPECT_EQ(worker.call(fn<&Everything::variable>, "INHERITED_VALUE").get(), "from the master");
+  EXPECT_EQ(worker.call(fn<&Everything::variable>, "PATH").get(), "/replaced");
+  EXPECT_EQ(worker.call(fn<&Everything::variable>, "COHORT_WORKER").get(), "(unset)");
+}
+
+TEST_P(Lifetimes, RefuseEnvironmentNamesThatCannotBe) {
+  for (auto const* name : {"", "A=B", "COHORT_SPIN"}) {
+    EXPECT_THROW(static_cast<void>(start_with<Everything>({.environment = {{name, "x"}}}, 0)),
+                 std::invalid_argument)
+        << name;
+  }
+}
+
+TEST_P(Lifetimes, StartInTheDirectoryAndWithTheUmaskThatTheyAreGiven) {
+  TempDir const dir;
+  auto const worker = start_with<Everything>(
+      {.directory = dir.path(), .umask = 027, .redirect_stdout = cohort::Redirect::null()}, 0);
+  auto const link = "/proc/" + std::to_string(worker.pid()) + "/cwd";
+  EXPECT_EQ(std::filesystem::read_symlink(link), std::filesystem::canonical(dir.path()));
+  std::ifstream status("/proc/" + std::to_string(worker.pid()) + "/status");
+  std::string const text{std::istreambuf_iterator<char>(status), {}};
+  EXPECT_TRUE(contains(text, "Umask:\t0027"));
+  EXPECT_THROW(static_cast<void>(start_with<Everything>({.directory = "/no/such"}, 0)),
+               std::invalid_argument);
+}
+
+TEST_P(Lifetimes, CarryTheirNameInErrorsAndBeforeTheirLines) {
+  auto const worker = start_with<Everything>({.name = "reader"}, 0);
+  auto const error = error_of([&] { worker.call(fn<&Everything::fail>, "no").get(); });
+  EXPECT_EQ(error.where().name, "reader");
+  EXPECT_TRUE(contains(error.what(), "worker 1 \"reader\" ("));
+}
+
+TEST_P(Lifetimes, RunUnderAnotherCommand) {
+  auto const worker =
+      start_with<Everything>({.environment = {{"INNER", "set"}}, .wrap = {"env", "OUTER=set"}}, 1);
+  EXPECT_EQ(worker.call(fn<&Everything::add>, 1, 1).get(), 3);
+  EXPECT_EQ(worker.call(fn<&Everything::variable>, "OUTER").get(), "set");
+  EXPECT_EQ(worker.call(fn<&Everything::variable>, "INNER").get(), "set");
+  // One that starts the worker as its child rather than becoming it.
+  auto const child = start_with<Everything>({.wrap = {"sh", "-c", "\"$@\"; exit 0", "sh"}}, 1);
+  EXPECT_EQ(child.call(fn<&Everything::add>, 1, 1).get(), 3);
+  auto const pid = child.call(fn<&Everything::pid>).get();
+  child.shut_down();
+  EXPECT_TRUE(child.wait_until_ended(kBound));
+  EXPECT_TRUE(eventually([&] { return is_gone(pid); }));
+}
+
+TEST_P(Lifetimes, SayThatTheWrappingCommandIsNotThere) {
+  auto const error = error_of(
+      [&] { static_cast<void>(start_with<Everything>({.wrap = {"no-such-command"}}, 0)); });
+  EXPECT_EQ(error.kind(), ErrorKind::kRefused);
+  EXPECT_TRUE(contains(error.what(), "no-such-command"));
+}
+
+TEST_P(Lifetimes, HandOverPipesAndExitInTheForeground) {
+  auto const before = Holdings::now();
+  {
+    auto const held = cohort::spawn_in_foreground<Everything>(cluster(), {}, 0);
+    held.worker.call(fn<&Everything::print>, "to out\n", "to err\n").get();
+    held.worker.shut_down();
+    EXPECT_EQ(read_all(held.out), "to out\n");
+    EXPECT_EQ(read_all(held.err), "to err\n");
+    auto const exit = held.wait(kBound);
+    ASSERT_TRUE(exit);
+    EXPECT_EQ(exit->exit_code, 0);
+
+    auto const killed = cohort::spawn_in_foreground<Everything>(cluster(), {}, 0);
+    ::kill(killed.worker.pid(), SIGKILL);
+    auto const death = killed.wait(kBound);
+    ASSERT_TRUE(death);
+    EXPECT_EQ(death->signal, SIGKILL);
+  }
+  end_cluster();
+  EXPECT_TRUE(nothing_is_left(before));
+}
+
+TEST_P(Lifetimes, EndWithTheirHandleOrWithTheirMasterAsShutdownOnSays) {
+  pid_t with_handle = 0;
+  pid_t with_master = 0;
+  {
+    auto const first = start();
+    auto const second =
+        start_with<Everything>({.shutdown_on = cohort::ShutdownOn::kHeartbeatTimeout}, 0);
+    with_handle = first.pid();
+    with_master = second.pid();
+  }
+  EXPECT_TRUE(eventually([&] { return is_gone(with_handle); }));
+  EXPECT_FALSE(is_gone(with_master));
+  end_cluster();
+  EXPECT_TRUE(is_gone(with_master));
+  EXPECT_EQ(failures.count(), 0u);
+}
+
+TEST_P(Lifetimes, OutliveTheirMasterWhereOnlyACallIsToEndThem) {
+  auto const before = Holdings::now();
+  pid_t pid = 0;
+  {
+    auto const worker = start_with<Everything>({.shutdown_on = cohort::ShutdownOn::kCalledShutdown,
+                                                .redirect_stdout = cohort::Redirect::null(),
+                                                .redirect_stderr = cohort::Redirect::null()},
+                                               0);
+    pid = worker.pid();
+  }
+  end_cluster();
+  EXPECT_FALSE(is_gone(pid));
+  ::kill(pid, SIGKILL);  // the test has no other way to it: its session is over
+  EXPECT_TRUE(eventually([&] { return is_gone(pid); }));
+  EXPECT_TRUE(nothing_is_left(before));
+}
+
+TEST_P(Lifetimes, EndByACallThoughTheirMasterIsToLeaveThemAlone) {
+  auto const worker =
+      start_with<Everything>({.shutdown_on = cohort::ShutdownOn::kCalledShutdown}, 0);
+  worker.shut_down();
+  EXPECT_TRUE(worker.wait_until_ended(kBound));
+  EXPECT_EQ(failures.count(), 0u);
+}
+
+TEST_P(Lifetimes, AreCountedInTheOrderOfSpawning) {
+  auto const workers = cohort::spawn<Everything>(cluster(), {.count = 8}, 0);
+  for (std::uint32_t i = 0; i < workers.size(); ++i) {
+    EXPECT_EQ(workers[i].id(), cohort::WorkerId{i + 1});
+  }
+  EXPECT_EQ(start().id(), cohort::WorkerId{9});
+}
+
+TEST_P(Lifetimes, LeaveNoDescriptorAndNoZombieAfterAThousandSpawns) {
+  static_cast<void>(start());  // what the first one sets up stays
+  auto const before = Holdings::now();
+  int const rounds = launch_test::kTsan || launch_test::kAsan ? 100 : 1000;
+  for (int i = 0; i < rounds; i += 10) {
+    auto const workers = cohort::spawn<Everything>(cluster(), {.count = 10}, i);
+    EXPECT_EQ(workers[9].call(fn<&Everything::add>, 0, 0).get(), i);
+  }
+  EXPECT_TRUE(nothing_is_left(before));
+}
+
+TEST_P(Lifetimes, StopWhileTheyAreBeingConstructed) {
+  auto const before = Holdings::now();
+  std::thread ender([&] {
+    std::this_thread::sleep_for(5ms);
+    end_cluster();
+  });
+  try {
+    for (int i = 0; i < 100; ++i)
+      static_cast<void>(cohort::spawn_one<Everything>(cluster(), {}, 0));
+  } catch (Error const& error) {
+    EXPECT_TRUE(error.kind() == ErrorKind::kRefused || error.kind() == ErrorKind::kDisconnected)
+        << error.what();
+  }
+  ender.join();
+  EXPECT_TRUE(nothing_is_left(before));
+}
+
+TEST_P(Lifetimes, MayBeSpawnedByOnFailure) {
+  cohort::Cluster own(kTypes, options);
+  std::mutex mutex;
+  std::vector<Worker<Everything>> replacements;
+  std::function<void(Error const&)> const respawn = [&](Error const&) {
+    auto next = cohort::spawn_one<Everything>(own, {}, 0);
+    std::lock_guard const lock(mutex);
+    replacements.push_back(std::move(next));
+  };
+  auto const worker = cohort::spawn_one<Everything>(own, {.on_failure = respawn}, 0);
+  ::kill(worker.pid(), SIGKILL);
+  EXPECT_TRUE(eventually([&] {
+    std::lock_guard const lock(mutex);
+    return replacements.size() == 1;
+  }));
+  EXPECT_EQ(replacements.front().call(fn<&Everything::add>, 1, 2).get(), 3);
+}
+
+TEST(ClusterBeforeTheStart, IsRefusedInAWorkersProcess) {
+  ::setenv("COHORT_WORKER", "3:1", 1);
+  EXPECT_THROW(cohort::Cluster(kTypes, {}), std::logic_error);
+  ::unsetenv("COHORT_WORKER");
+}
+
+}  // namespace
+}  // namespace conformance

@@ -1,0 +1,180 @@
+// Sessions, built-in functions, workers that call and spawn workers (parity A2, A11 to A14).
+#include <algorithm>
+#include <sstream>
+
+#include "tests/conformance/conformance.h"
+
+namespace conformance {
+namespace {
+
+class Sessions : public Conformance {};
+COHORT_EACH_PLACE(Sessions);
+
+TEST_P(Sessions, AreOfOneConnectionEach) {
+  auto const worker = start();
+  worker.open_session("anna");
+  auto const other = cohort::connect(cluster(), worker.ref(), "bert");
+  EXPECT_EQ(worker.call(fn<&Everything::greet>).get(), "anna1");
+  EXPECT_EQ(other.call(fn<&Everything::greet>).get(), "bert1");
+  EXPECT_EQ(worker.call(fn<&Everything::greet>).get(), "anna2");
+  EXPECT_EQ(worker.call(fn<&Everything::sessions>).get(), 2);
+}
+
+TEST_P(Sessions, AreDestroyedWithTheirConnection) {
+  auto const worker = start();
+  { auto const other = cohort::connect(cluster(), worker.ref(), "bert"); }
+  EXPECT_TRUE(eventually([&] { return worker.call(fn<&Everything::sessions>).get() == 0; }));
+}
+
+TEST_P(Sessions, FailTheirConnectionAloneWhereTheConstructorThrows) {
+  auto const worker = start();
+  worker.open_session("anna");
+  auto const error =
+      error_of([&] { static_cast<void>(cohort::connect(cluster(), worker.ref(), "nobody")); });
+  EXPECT_EQ(error.kind(), ErrorKind::kFailed);
+  EXPECT_EQ(error.reason(), "a session for nobody");
+  EXPECT_EQ(worker.call(fn<&Everything::greet>).get(), "anna1");
+}
+
+TEST_P(Sessions, AreAskedForWhereAFunctionTakesOne) {
+  auto const worker = start();
+  auto const error = error_of([&] { worker.call(fn<&Everything::greet>).get(); });
+  EXPECT_EQ(error.kind(), ErrorKind::kRefused);
+  EXPECT_TRUE(contains(error.what(), "Session"));
+}
+
+TEST_P(Sessions, WithoutAnInitAreThereFromTheStart) {
+  auto const crowd = start_with<Crowd>({});
+  auto const other = cohort::connect(cluster(), crowd.ref());
+  EXPECT_EQ(crowd.call(fn<&Crowd::count_calls>).get(), 1);
+  EXPECT_EQ(crowd.call(fn<&Crowd::count_calls>).get(), 2);
+  EXPECT_EQ(other.call(fn<&Crowd::count_calls>).get(), 1);
+}
+
+TEST_P(Sessions, LetAWorkerCallAnotherDirectly) {
+  auto const first = start();
+  auto const second = start();
+  EXPECT_EQ(second.call(fn<&Everything::greet_by>, first.ref(), "second").get(), "second1");
+  EXPECT_TRUE(eventually([&] { return first.call(fn<&Everything::sessions>).get() == 0; }));
+}
+
+TEST_P(Sessions, AreRefusedOnceTheServerIsClosed) {
+  auto const worker = start();
+  auto const ref = worker.ref();
+  auto const before = cohort::connect(cluster(), ref, "early");
+  worker.close_server();
+  EXPECT_EQ(error_of([&] { static_cast<void>(cohort::connect(cluster(), ref, "late")); }).kind(),
+            ErrorKind::kDisconnected);
+  EXPECT_EQ(error_of([&] { static_cast<void>(worker.ref()); }).kind(), ErrorKind::kFailed);
+  EXPECT_EQ(before.call(fn<&Everything::greet>).get(), "early1") << "those that are there stay";
+}
+
+TEST_P(Sessions, EndWithTheWorkerWhoeverAsksForThat) {
+  auto worker = start();
+  auto const other = cohort::connect(cluster(), worker.ref(), "other");
+  other.shut_down();
+  EXPECT_TRUE(worker.wait_until_ended(kBound));
+  EXPECT_TRUE(other.wait_until_ended(kBound));
+  EXPECT_EQ(error_of([&] { other.call(fn<&Everything::greet>).get(); }).kind(),
+            ErrorKind::kDisconnected);
+  EXPECT_EQ(failures.count(), 0u);
+}
+
+TEST_P(Sessions, LetNobodyElseKillTheWorker) {
+  auto const worker = start();
+  auto const other = cohort::connect(cluster(), worker.ref(), "other");
+  EXPECT_EQ(error_of([&] { other.kill(); }).kind(), ErrorKind::kRefused);
+}
+
+TEST_P(Sessions, ReadTheSettingsBack) {
+  options.settings.heartbeat_interval = 1234ms;
+  cohort::Settings own = options.settings;
+  own.stream_window = 77'777;
+  EXPECT_EQ(start().settings(), options.settings) << "inherited";
+  EXPECT_EQ(start_with<Everything>({.settings = own}, 0).settings(), own);
+}
+
+TEST_P(Sessions, SubscribeToTheLogOfAWorker) {
+  auto const worker = start();
+  auto const other = cohort::connect(cluster(), worker.ref(), "other");
+  auto mine = worker.log(cohort::LogLevel::kWarning);
+  auto theirs = other.log(cohort::LogLevel::kDebug);
+  worker.call(fn<&Everything::say>, cohort::LogLevel::kInfo, "chatter").get();
+  worker.call(fn<&Everything::say>, cohort::LogLevel::kError, "trouble").get();
+  auto const record = mine.next();
+  ASSERT_TRUE(record);
+  EXPECT_EQ(record->text, "trouble");
+  EXPECT_EQ(record->level, cohort::LogLevel::kError);
+  EXPECT_EQ(record->pid, worker.call(fn<&Everything::pid>).get());
+  EXPECT_EQ(theirs.next()->text, "chatter");
+  EXPECT_EQ(theirs.next()->text, "trouble");
+}
+
+TEST_P(Sessions, CapTheLogAndSayHowMuchIsLost) {
+  auto const worker = start();
+  auto records = worker.log(cohort::LogLevel::kInfo, 2);
+  for (int i = 0; i < 10; ++i) {
+    worker.call(fn<&Everything::say>, cohort::LogLevel::kInfo, std::to_string(i)).get();
+  }
+  EXPECT_EQ(records.next()->text, "0");
+  EXPECT_EQ(records.next()->text, "1");
+  std::uint32_t lost = 0;
+  ASSERT_TRUE(eventually([&] {
+    worker.call(fn<&Everything::say>, cohort::LogLevel::kInfo, "again").get();
+    if (!records.wait_for(0ms)) return false;
+    lost = records.next()->lost;
+    return true;
+  }));
+  EXPECT_GE(lost, 8u);
+}
+
+class Families : public ProcessConformance {};
+COHORT_EACH_PROCESS_PLACE(Families);
+
+TEST_P(Families, LetAWorkerHaveWorkersOfItsOwn) {
+  auto const worker = start(5);
+  EXPECT_EQ(worker.call(fn<&Everything::add_by_own_worker>, 1, 2).get(), 8);
+}
+
+std::vector<pid_t> pids_of(std::string const& chain) {
+  std::vector<pid_t> pids;
+  std::istringstream words(chain);
+  for (std::string word; words >> word;) pids.push_back(std::stoi(word.substr(word.find(':') + 1)));
+  return pids;
+}
+
+TEST_P(Families, CountTheirMembersInOneTree) {
+  auto const first = start();
+  auto const second = start();
+  auto const chain = second.call(fn<&Everything::chain>, 2).get();
+  std::istringstream words(chain);
+  std::vector<std::string> ids;
+  for (std::string word; words >> word;) ids.push_back(word.substr(0, word.find(':')));
+  EXPECT_EQ(ids, (std::vector<std::string>{"2", "2.1", "2.1.1"}));
+}
+
+TEST_P(Families, DieWithTheirHeadHoweverItDies) {
+  for (int const signal : {SIGKILL, SIGSEGV, SIGTERM}) {
+    auto const worker = start();
+    auto const pids = pids_of(worker.call(fn<&Everything::chain>, 2).get());
+    ASSERT_EQ(pids.size(), 3u);
+    ::kill(pids[0], signal);
+    for (auto const pid : pids) {
+      EXPECT_TRUE(eventually([&] { return is_gone(pid); }, 10s)) << pid;
+    }
+  }
+}
+
+TEST_P(Families, EndWithTheirHeadInAnOrderlyWay) {
+  std::vector<pid_t> pids;
+  {
+    auto const worker = start();
+    pids = pids_of(worker.call(fn<&Everything::chain>, 2).get());
+  }
+  end_cluster();
+  for (auto const pid : pids) EXPECT_TRUE(is_gone(pid));
+  EXPECT_EQ(failures.count(), 0u);
+}
+
+}  // namespace
+}  // namespace conformance

@@ -1,0 +1,159 @@
+#include "tests/conformance/workers.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+#include <unistd.h>
+
+namespace conformance {
+
+using cohort::fn;
+using namespace std::chrono_literals;
+
+constexpr auto kBound = 20s;
+
+std::string Everything::join(std::vector<std::string> const& parts, std::string separator) {
+  std::string joined;
+  for (auto const& part : parts) joined += (joined.empty() ? "" : separator) + part;
+  return joined;
+}
+
+std::string Everything::variable(std::string name) const {
+  char const* value = std::getenv(name.c_str());
+  return value == nullptr ? "(unset)" : value;
+}
+
+int Everything::pid() const { return static_cast<int>(::getpid()); }
+
+bool Everything::compute_until_stopped(std::stop_token stop) {
+  auto const end = std::chrono::steady_clock::now() + kBound;
+  while (!stop.stop_requested() && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(1ms);
+  }
+  if (stop.stop_requested()) ++received_;
+  return stop.stop_requested();
+}
+
+void Everything::compute_for(std::chrono::milliseconds duration) {
+  auto const end = std::chrono::steady_clock::now() + duration;
+  while (std::chrono::steady_clock::now() < end) {
+  }
+}
+
+void Everything::count(std::int64_t n, Writer<std::int64_t>& out) {
+  try {
+    for (std::int64_t i = 0; i < n; ++i) {
+      out.write(i);
+      received_ = i + 1;
+    }
+  } catch (cohort::Error const&) {
+    last_end_ = out.reason();
+    throw;
+  }
+}
+
+int Everything::count_and_return(std::int64_t n, Writer<std::int64_t>& out) {
+  count(n, out);
+  return 7;
+}
+
+void Everything::count_then_fail(std::int64_t n, Writer<std::int64_t>& out) {
+  count(n, out);
+  throw std::runtime_error("no more");
+}
+
+void Everything::count_then_die(std::int64_t n, Writer<std::int64_t>& out) {
+  count(n, out);
+  out.flush();
+  ::raise(SIGKILL);
+}
+
+void Everything::keep(Writer<std::string> out) { kept_ = std::move(out); }
+void Everything::write_to_kept(std::string text) {
+  history_.push_back(text);
+  kept_.write(text);
+}
+void Everything::close_kept() { kept_ = {}; }
+
+State<std::vector<std::string>, std::string> Everything::watch(Writer<std::string> updates) {
+  kept_ = std::move(updates);
+  return {history_};
+}
+
+std::string Everything::how_the_last_stream_ended() const {
+  return std::string(to_string(last_end_.load()));
+}
+
+std::int64_t Everything::sum(Stream<std::int64_t>& in) {
+  std::int64_t sum = start_;
+  for (auto const value : in) sum += value;
+  return sum;
+}
+
+int Everything::answer_first(Stream<std::int64_t> in) {
+  sum_by_callback(std::move(in));
+  return 7;
+}
+
+void Everything::sum_by_callback(Stream<std::int64_t> in) {
+  std::move(in).subscribe([this](std::int64_t value) { received_ += value; },
+                          [this](CloseReason reason) { last_end_ = reason; });
+}
+
+void Everything::ping_pong(Stream<int>& in, Writer<int>& out) {
+  try {
+    for (int const value : in) out.write(value + 1);
+    last_end_ = in.reason();
+  } catch (cohort::Error const&) {
+    last_end_ = out.reason();
+  }
+}
+
+void Everything::fail_in_a_callback(Stream<int> in) {
+  std::move(in).subscribe([](int) { throw std::runtime_error("too much in a callback"); });
+}
+
+std::string Everything::greet_by(cohort::WorkerRef<Everything> ref, std::string who) {
+  return cohort::connect(context_, ref, who).call(fn<&Everything::greet>).get();
+}
+
+int Everything::add_by_own_worker(int a, int b) {
+  if (own_.empty()) own_.push_back(cohort::spawn_one<Everything>(context_.cluster(), {}, start_));
+  return own_.front().call(fn<&Everything::add>, a, b).get();
+}
+
+/// The ids of workers below this one, each spawned by the one before it. They stay.
+std::string Everything::chain(int depth) {
+  auto const me = context_.id.to_string() + ':' + std::to_string(pid());
+  if (depth == 0) return me;
+  own_.push_back(cohort::spawn_one<Everything>(context_.cluster(), {}, start_));
+  return me + ' ' + own_.back().call(fn<&Everything::chain>, depth - 1).get();
+}
+
+void Everything::print(std::string out, std::string err) {
+  std::fputs(out.c_str(), stdout);
+  std::fflush(stdout);
+  std::fputs(err.c_str(), stderr);
+}
+
+void Everything::raise(int signal) { ::raise(signal); }
+
+void Everything::die_on_a_thread(std::string text) {
+  std::thread([text] { throw std::runtime_error(text); }).join();
+}
+
+bool Crowd::meet(int calls) {
+  std::unique_lock lock(mutex_);
+  ++inside_;
+  met_.notify_all();
+  return met_.wait_for(lock, kBound, [&] { return inside_ >= calls; });
+}
+
+bool Crowd::wait_for_stop(std::stop_token stop) {
+  std::unique_lock lock(mutex_);
+  std::condition_variable_any never;
+  never.wait_for(lock, stop, kBound, [] { return false; });
+  return stop.stop_requested();
+}
+
+}  // namespace conformance

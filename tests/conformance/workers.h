@@ -1,0 +1,152 @@
+// The worker types of the conformance suite: every kind of function, of session and of death.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <csignal>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <cohort/cohort.hpp>
+
+namespace conformance {
+
+using cohort::CloseReason;
+using cohort::State;
+using cohort::Stream;
+using cohort::Writer;
+
+/// Every kind of function. Its Init is a number that results start from.
+class Everything {
+ public:
+  using Init = int;
+  explicit Everything(int start, cohort::WorkerContext const& context)
+      : start_(start), context_(context) {
+    if (start == -1) throw std::invalid_argument("a start of -1");
+  }
+
+  /// Counts the calls of one client; built with what the client says.
+  struct Session {
+    using Init = std::string;
+    Session(Everything& worker, std::string who) : worker_(worker), name(std::move(who)) {
+      if (name == "nobody") throw std::invalid_argument("a session for nobody");
+      ++worker_.sessions_;
+    }
+    ~Session() { --worker_.sessions_; }
+
+   private:
+    Everything& worker_;
+
+   public:
+    std::string name;
+    int calls = 0;
+  };
+
+  // Plain ones.
+  int add(int a, int b) const { return start_ + a + b; }
+  std::string join(std::vector<std::string> const& parts, std::string separator);
+  std::vector<double> echo(std::vector<double> values) { return values; }
+  void fail(std::string text) { throw std::invalid_argument(text); }
+  void fail_oddly() { throw 42; }  // NOLINT: that is the point
+  std::string variable(std::string name) const;
+  int pid() const;
+  bool compute_until_stopped(std::stop_token stop);
+  void compute_for(std::chrono::milliseconds duration);
+
+  // With a session.
+  std::string greet(Session& session) { return session.name + std::to_string(++session.calls); }
+  int sessions() const { return sessions_; }
+
+  // Streams out.
+  void count(std::int64_t n, Writer<std::int64_t>& out);
+  int count_and_return(std::int64_t n, Writer<std::int64_t>& out);
+  void count_then_fail(std::int64_t n, Writer<std::int64_t>& out);
+  void count_then_die(std::int64_t n, Writer<std::int64_t>& out);
+  void keep(Writer<std::string> out);
+  void write_to_kept(std::string text);
+  void close_kept();
+  State<std::vector<std::string>, std::string> watch(Writer<std::string> updates);
+  std::string how_the_last_stream_ended() const;
+
+  // Streams in, and both ways.
+  std::int64_t sum(Stream<std::int64_t>& in);
+  int answer_first(Stream<std::int64_t> in);
+  void sum_by_callback(Stream<std::int64_t> in);
+  std::int64_t received() const { return received_; }
+  void ping_pong(Stream<int>& in, Writer<int>& out);
+  void fail_in_a_callback(Stream<int> in);
+
+  // One-way.
+  void note(std::int64_t value) { received_ += value; }
+  void fail_one_way(std::string text) { throw std::runtime_error(text); }
+
+  // Other workers.
+  std::string greet_by(cohort::WorkerRef<Everything> ref, std::string who);
+  int add_by_own_worker(int a, int b);
+  std::string chain(int depth);
+
+  // Logs and deaths.
+  void say(cohort::LogLevel level, std::string text) { cohort::log(level, text); }
+  void print(std::string out, std::string err);
+  void raise(int signal);
+  void die_on_a_thread(std::string text);
+
+  using Functions = cohort::FunctionList<
+      &Everything::add, &Everything::join, &Everything::echo, &Everything::fail,
+      &Everything::fail_oddly, &Everything::variable, &Everything::pid,
+      &Everything::compute_until_stopped, &Everything::compute_for, &Everything::greet,
+      &Everything::sessions, &Everything::count, &Everything::count_and_return,
+      &Everything::count_then_fail, &Everything::count_then_die, &Everything::keep,
+      &Everything::write_to_kept, &Everything::close_kept, &Everything::watch,
+      &Everything::how_the_last_stream_ended, &Everything::sum, &Everything::answer_first,
+      &Everything::sum_by_callback, &Everything::received, &Everything::ping_pong,
+      &Everything::fail_in_a_callback, &Everything::note, &Everything::fail_one_way,
+      &Everything::greet_by, &Everything::add_by_own_worker, &Everything::chain, &Everything::say,
+      &Everything::print, &Everything::raise, &Everything::die_on_a_thread>;
+
+ private:
+  int start_;
+  cohort::WorkerContext context_;
+  std::vector<cohort::Worker<Everything>> own_;
+  Writer<std::string> kept_;
+  std::vector<std::string> history_;
+  std::atomic<std::int64_t> received_{0};
+  std::atomic<int> sessions_{0};
+  std::atomic<CloseReason> last_end_{CloseReason::kOpen};
+};
+
+/// Runs four calls at a time.
+class Crowd {
+ public:
+  using Execution = cohort::Concurrent<4>;
+
+  /// Returns once `calls` of them are in here at the same time; false where that takes too long.
+  bool meet(int calls);
+  int add(int a, int b) { return a + b; }
+  bool wait_for_stop(std::stop_token stop);
+
+  /// Without an Init: built for every client.
+  struct Session {
+    int calls = 0;
+  };
+  int count_calls(Session& session) { return ++session.calls; }
+
+  using Functions =
+      cohort::FunctionList<&Crowd::meet, &Crowd::add, &Crowd::wait_for_stop, &Crowd::count_calls>;
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable met_;
+  int inside_ = 0;
+};
+
+inline constexpr auto& kTypes = cohort::app_types<Everything, Crowd>;
+
+}  // namespace conformance
