@@ -16,9 +16,15 @@ namespace cohort {
 ChildProcess::ChildProcess(Engine& engine, UniqueFd pidfd, std::function<void(ExitReport)> on_exit)
     : engine_(engine), pidfd_(std::move(pidfd)), on_exit_(std::move(on_exit)) {}
 
-void ChildProcess::forget() {
+/// It stays our child, and would stay a zombie if it ended before this process does.
+void ChildProcess::leave_alone() {
   on_exit_ = nullptr;
   engine_.detach(*this);
+  std::thread([pidfd = std::move(pidfd_)] {
+    siginfo_t info{};
+    while (::waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED) < 0 && errno == EINTR) {
+    }
+  }).detach();
 }
 
 void ChildProcess::kill() noexcept { ::pidfd_send_signal(pidfd_.get(), SIGKILL, nullptr, 0); }

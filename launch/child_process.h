@@ -16,8 +16,8 @@ class ChildProcess : public Source {
   /// to an engine; it detaches itself.
   ChildProcess(Engine& engine, UniqueFd pidfd, std::function<void(ExitReport)> on_exit);
 
-  /// Leaves it alone from now on: on_exit will not run. Under the I/O lock.
-  void forget();
+  /// Watches it no more: on_exit will not run. Under the I/O lock.
+  void leave_alone();
   /// SIGKILL; harmless once it has ended, also where its pid was given to somebody else.
   void kill() noexcept;
 

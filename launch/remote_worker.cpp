@@ -166,7 +166,7 @@ void RemoteWorker::end_with_session() {
   session_.engine.run_locked([&] {
     if (finalized_ || !construct_->done.ready()) return kill();
     shutdown_requested_ = true;  // of our side
-    if (process_) process_->forget();
+    if (process_) process_->leave_alone();
     process_.reset();
     finalize();
   });

@@ -47,10 +47,10 @@ class Conformance : public testing::TestWithParam<Place> {
   [[nodiscard]] bool in_process() const { return GetParam().in_process; }
 
   template <class W, class... Init>
-  Worker<W> start_with(SpawnOptions options, Init&&... init) {
-    options.on_failure = failures.listener();
-    if (in_process()) return cohort::serve<W>(cluster(), options, std::forward<Init>(init)...);
-    return cohort::spawn_one<W>(cluster(), std::move(options), std::forward<Init>(init)...);
+  Worker<W> start_with(SpawnOptions how, Init&&... init) {
+    how.on_failure = failures.listener();
+    if (in_process()) return cohort::serve<W>(cluster(), how, std::forward<Init>(init)...);
+    return cohort::spawn_one<W>(cluster(), std::move(how), std::forward<Init>(init)...);
   }
   Worker<Everything> start(int init = 0) { return start_with<Everything>({}, init); }
 
@@ -78,11 +78,10 @@ std::vector<T> all_of(Stream<T>& stream) {
   return elements;
 }
 
-#define COHORT_EACH_PLACE(suite)                                  \
-  INSTANTIATE_TEST_SUITE_P(At, suite, testing::ValuesIn(kPlaces), \
-                           [](auto const& info) { return std::string(info.param.name); })
-#define COHORT_EACH_PROCESS_PLACE(suite)                                       \
-  INSTANTIATE_TEST_SUITE_P(At, suite, testing::ValuesIn(kPlaces, kPlaces + 2), \
-                           [](auto const& info) { return std::string(info.param.name); })
+inline std::string name_of(testing::TestParamInfo<Place> const& test) { return test.param.name; }
+#define COHORT_EACH_PLACE(suite) \
+  INSTANTIATE_TEST_SUITE_P(At, suite, testing::ValuesIn(kPlaces), &name_of)
+#define COHORT_EACH_PROCESS_PLACE(suite) \
+  INSTANTIATE_TEST_SUITE_P(At, suite, testing::ValuesIn(kPlaces, kPlaces + 2), &name_of)
 
 }  // namespace conformance

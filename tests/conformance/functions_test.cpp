@@ -153,7 +153,9 @@ TEST_P(Functions, RunOneAtATimeUnlessTheTypeSaysOtherwise) {
 
 TEST_P(Functions, AreCancelledWhileTheyWaitAndWhileTheyRun) {
   auto const worker = start();
+  auto begun = worker.open(fn<&Everything::keep>);
   auto running = worker.call(fn<&Everything::compute_until_stopped>);
+  EXPECT_EQ(begun.output.next(), "begun");
   worker.post(fn<&Everything::note>, 100);
   auto queued = worker.call(fn<&Everything::fail>, "never runs");
   queued.cancel();

@@ -26,6 +26,7 @@ std::string Everything::variable(std::string name) const {
 int Everything::pid() const { return static_cast<int>(::getpid()); }
 
 bool Everything::compute_until_stopped(std::stop_token stop) {
+  kept_.write("begun");
   auto const end = std::chrono::steady_clock::now() + kBound;
   while (!stop.stop_requested() && std::chrono::steady_clock::now() < end) {
     std::this_thread::sleep_for(1ms);

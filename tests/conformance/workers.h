@@ -57,7 +57,7 @@ class Everything {
   void fail_oddly() { throw 42; }  // NOLINT: that is the point
   std::string variable(std::string name) const;
   int pid() const;
-  bool compute_until_stopped(std::stop_token stop);
+  bool compute_until_stopped(std::stop_token stop);  ///< writes "begun" to the kept writer
   void compute_for(std::chrono::milliseconds duration);
 
   // With a session.
