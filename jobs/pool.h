@@ -90,9 +90,7 @@ class Feeder {
   using Result = ResultOf<Member>;
 
   Feeder(WorkerGroup<W>& group, Inputs inputs)
-      : inputs_(std::move(inputs)),
-        next_input_(std::ranges::begin(inputs_)),
-        runner_(group, group.in_flight()) {}
+      : inputs_(std::move(inputs)), next_input_(std::ranges::begin(inputs_)), runner_(group) {}
 
   /// Submits inputs while there is room and `may_start(index)` says yes.
   template <class MayStart>
@@ -184,12 +182,14 @@ class OrderedProducer {
 
 }  // namespace detail
 
-/// Workers of one type, kept busy. Every function that is named must be listed by W. Used by one
-/// thread at a time; several operations may be under way at once.
+/// Workers of one type, kept busy. Every function that is named must be listed by W. Several
+/// operations may be under way at once, each driven by one thread: the one that reads its range.
 ///
 /// A task whose worker is lost runs again on another worker, and the worker is replaced; a task
-/// that loses `losses_to_give_up` workers ends with that error. What the function itself throws is
-/// not tried again. Errors are thrown where the result would have come (see map_outcomes for more).
+/// that was running when `losses_to_give_up` workers were lost ends with that error. Where no
+/// replacement can be started the others go on with what there is to do, and only when none is left
+/// and none can be started does an operation throw why. What the function itself throws is not
+/// tried again. Errors are thrown where the result would have come (see map_outcomes for more).
 template <class W>
 class Pool {
  public:
@@ -197,6 +197,7 @@ class Pool {
   explicit Pool(Cluster& cluster, PoolOptions options = {}, Init&&... init)
       : group_(cluster, std::move(options), std::forward<Init>(init)...) {}
 
+  /// Places for a worker; one whose replacement could not be started counts too.
   [[nodiscard]] std::size_t size() const noexcept { return group_.size(); }
 
   /// The results in the order of the inputs. Each input is one argument of the function, or a tuple
