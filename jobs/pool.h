@@ -193,6 +193,7 @@ class OrderedProducer {
 template <class W>
 class Pool {
  public:
+  /// Throws what spawn throws, and std::invalid_argument for options without sense.
   template <class... Init>
   explicit Pool(Cluster& cluster, PoolOptions options = {}, Init&&... init)
       : group_(cluster, std::move(options), std::forward<Init>(init)...) {}

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,7 +24,8 @@ namespace cohort {
 struct PoolOptions {
   /// The workers; `count` 0 takes the cluster's number.
   SpawnOptions spawn{};
-  /// Tasks on their way to each worker or in it: more than one hides the latency between them.
+  /// Tasks on their way to each worker or in it, at least 1: more than one hides the latency
+  /// between them.
   std::uint32_t in_flight = 2;
   /// A task that had this many workers lost under it is given up with the last loss as its error.
   std::uint32_t losses_to_give_up = 3;
@@ -33,11 +35,11 @@ struct PoolOptions {
 template <class W>
 class WorkerGroup {
  public:
-  /// Throws what spawn throws.
+  /// Throws std::invalid_argument for options without sense, and what spawn throws.
   template <class... Init>
   WorkerGroup(Cluster& cluster, PoolOptions options, Init&&... init)
       : cluster_(cluster),
-        options_(std::move(options)),
+        options_(checked(std::move(options))),
         init_(detail::encode_init<W>(init_value_, std::forward<Init>(init)...)) {
     for (auto& worker : detail::spawn_encoded<W>(cluster_, options_.spawn, init_)) {
       places_.emplace_back().worker.emplace(std::move(worker));
@@ -130,6 +132,13 @@ class WorkerGroup {
     std::vector<std::shared_ptr<Attempt>> started;
   };
 
+  static PoolOptions checked(PoolOptions options) {
+    if (options.in_flight == 0) {
+      throw std::invalid_argument(
+          "cohort: PoolOptions::in_flight is 0: with no task on its way to a worker, none runs");
+    }
+    return options;
+  }
   static auto find(Place& place, Attempt const& attempt) {
     return std::find_if(place.started.begin(), place.started.end(),
                         [&](auto const& each) { return each.get() == &attempt; });

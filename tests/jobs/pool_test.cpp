@@ -380,6 +380,15 @@ TEST_P(PoolTest, ThrowsOnlyWhereNoWorkerIsLeftAndNoneCanBeStarted) {
   EXPECT_EQ(run(), 3U);
 }
 
+TEST_P(PoolTest, RefusesToHaveNoTaskInFlight) {
+  try {
+    cohort::Pool<Tasks> workers(cluster_, {.spawn = {.count = 1}, .in_flight = 0}, TaskInit{});
+    FAIL();
+  } catch (std::invalid_argument const& error) {
+    EXPECT_NE(std::string(error.what()).find("PoolOptions::in_flight is 0"), std::string::npos);
+  }
+}
+
 TEST_P(PoolTest, BlamesNoTaskOfAnotherOperationForALostWorker) {
   Folder const folder;
   cohort::Pool<Tasks> workers(
