@@ -208,9 +208,20 @@ class Pool {
     return produce<detail::OrderedProducer, Member>(std::forward<Inputs>(inputs));
   }
 
+  /// For a function that returns void there are no results to read: returns when all is done, or
+  /// throws the first error that comes; then what is in flight is cancelled and no more is started.
+  template <auto Member, std::ranges::input_range Inputs>
+  requires std::is_void_v<ResultOf<Member>>
+  void map(Fn<Member>, Inputs&& inputs) {
+    for (auto& outcome : map_outcomes(fn<Member>, std::forward<Inputs>(inputs))) outcome.get();
+  }
+
   /// The results as they come: a range of Indexed.
   template <auto Member, std::ranges::input_range Inputs>
   [[nodiscard]] auto map_unordered(Fn<Member>, Inputs&& inputs) {
+    static_assert(!std::is_void_v<ResultOf<Member>>,
+                  "a function that returns void gives nothing to put in a range: use map, which "
+                  "returns when all is done, or map_outcomes, which tells what became of each");
     return produce<detail::UnorderedProducer, Member>(std::forward<Inputs>(inputs));
   }
 

@@ -69,6 +69,10 @@ class Tasks {
     if (x == 7) std::raise(SIGKILL);
     return x;
   }
+  void mark(int x) const { std::ofstream(init_.folder + "/" + std::to_string(x)).close(); }
+  void refuse_seven(int x) const {
+    if (x == 7) throw std::invalid_argument("seven");
+  }
   /// Ends its worker once `folder` has a file "go"; says that it waits for that by "waiting".
   int die_on_go(int) const {
     std::ofstream(init_.folder + "/waiting").close();
@@ -81,11 +85,11 @@ class Tasks {
     return x;
   }
 
-  using Functions =
-      cohort::FunctionList<&Tasks::square, &Tasks::add, &Tasks::inverse, &Tasks::sum, &Tasks::word,
-                           &Tasks::join, &Tasks::odd_only, &Tasks::find,
-                           &Tasks::find_or_compute_for_ever, &Tasks::place_of_task,
-                           &Tasks::die_once, &Tasks::poison, &Tasks::slow_first, &Tasks::die_on_go>;
+  using Functions = cohort::FunctionList<&Tasks::square, &Tasks::add, &Tasks::inverse, &Tasks::sum,
+                                         &Tasks::word, &Tasks::join, &Tasks::odd_only, &Tasks::find,
+                                         &Tasks::find_or_compute_for_ever, &Tasks::place_of_task,
+                                         &Tasks::die_once, &Tasks::poison, &Tasks::slow_first,
+                                         &Tasks::mark, &Tasks::refuse_seven, &Tasks::die_on_go>;
 
  private:
   TaskInit init_;
@@ -436,6 +440,26 @@ TEST_P(PoolTest, BlamesTheRunningTaskThoughAnotherOperationHasNotReadItsResults)
   // Three workers were lost to the poison: no loss was put down to another task.
   EXPECT_TRUE(cohort::test::eventually([&] { return deaths_.load() >= 3; }));
   EXPECT_EQ(deaths_.load(), 3);
+}
+
+TEST_P(PoolTest, MapOfAFunctionThatReturnsVoidReturnsWhenAllIsDone) {
+  Folder const folder;
+  auto workers = pool(3, {.bias = 0, .folder = folder.path()});
+  workers.map(fn<&Tasks::mark>, std::views::iota(0, 100));
+  for (int x = 0; x < 100; ++x) EXPECT_TRUE(folder.has(std::to_string(x))) << x;
+  EXPECT_THROW(workers.map(fn<&Tasks::refuse_seven>, std::views::iota(0, 100)), cohort::Error);
+}
+
+TEST_P(PoolTest, MapOutcomesOfAFunctionThatReturnsVoidTellsWhatBecameOfEach) {
+  auto workers = pool(3);
+  std::vector<std::size_t> failed;
+  std::size_t good = 0;
+  for (auto& outcome : workers.map_outcomes(fn<&Tasks::refuse_seven>, std::views::iota(0, 50))) {
+    outcome.ok() ? void(++good) : failed.push_back(outcome.index());
+    if (outcome.ok()) outcome.get();
+  }
+  EXPECT_EQ(good, 49U);
+  EXPECT_EQ(failed, std::vector<std::size_t>{7});
 }
 
 }  // namespace
