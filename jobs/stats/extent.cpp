@@ -86,11 +86,6 @@ Extent scan_extent(BlockReader& reader, Block const& block) {
   return extent;
 }
 
-Extent scan_extent(Block const& block) {
-  BlockReader reader;
-  return scan_extent(reader, block);
-}
-
 void merge(Extent& into, Extent const& other) {
   if (other.count > 0) {
     if (into.count == 0 || other.min < into.min) into.min = other.min;
@@ -99,11 +94,6 @@ void merge(Extent& into, Extent const& other) {
   into.count += other.count;
   into.nonfinite += other.nonfinite;
   into.sum.add(other.sum);
-}
-
-Extent combine(Extent a, Extent const& b) {
-  merge(a, b);
-  return a;
 }
 
 }  // namespace cohort::stats

@@ -86,15 +86,15 @@ void require_filters(hid_t creation, int count) {
   }
 }
 
-void read_storage(hid_t dataset, Source& source) {
+void read_storage(hid_t dataset, DatasetInfo& info) {
   PropertyHandle const creation(H5Dget_create_plist(dataset), "H5Dget_create_plist");
   if (H5Pget_layout(creation.get()) != H5D_CHUNKED) return;
-  std::vector<hsize_t> chunk(source.shape.size());
+  std::vector<hsize_t> chunk(info.shape.size());
   check_hdf5(H5Pget_chunk(creation.get(), static_cast<int>(chunk.size()), chunk.data()),
              "H5Pget_chunk");
-  source.chunk.assign(chunk.begin(), chunk.end());
+  info.chunk.assign(chunk.begin(), chunk.end());
   int const filters = check_hdf5(H5Pget_nfilters(creation.get()), "H5Pget_nfilters");
-  source.filtered = filters > 0;
+  info.filtered = filters > 0;
   if (H5Dget_storage_size(dataset) > 0) require_filters(creation.get(), filters);
 }
 
@@ -174,13 +174,13 @@ Inspection inspect(hid_t file, std::string const& file_name, std::string const& 
   if (H5Iget_type(id) != H5I_DATASET) throw std::runtime_error("a named type, not a dataset");
   Inspection found;
   found.placeholder = is_placeholder(id);
-  found.source.file = file_name;
-  found.source.dataset = path;
+  found.info.file = file_name;
+  found.info.dataset = path;
   TypeHandle const type(H5Dget_type(id), "H5Dget_type");
-  found.source.kind = element_kind(type.get());
-  found.source.shape = shape_of(id);
-  found.source.units = units_of(id);
-  read_storage(id, found.source);
+  found.info.kind = element_kind(type.get());
+  found.info.shape = shape_of(id);
+  found.info.units = units_of(id);
+  read_storage(id, found.info);
   return found;
 }
 

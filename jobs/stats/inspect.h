@@ -1,17 +1,17 @@
 // What an object in an HDF5 file is, and in words why it is not a numeric dataset.
-// Used by source.cpp alone; throws std::runtime_error with one line.
+// Used by discovery.cpp alone; throws std::runtime_error with one line.
 #pragma once
 
 #include <string>
 
 #include <hdf5.h>
 
-#include "jobs/stats/source.h"
+#include "jobs/stats/discovery.h"
 
 namespace cohort::stats {
 
 struct Inspection {
-  Source source;
+  DatasetInfo info;
   /// A netCDF dimension that has no variable, and so no values of its own.
   bool placeholder = false;
 };

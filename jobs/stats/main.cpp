@@ -55,8 +55,8 @@ std::string now_iso8601() {
   return text.data();
 }
 
-stats::Provenance provenance(int argc, char** argv, Arguments const& arguments) {
-  stats::Provenance from;
+stats::Origin origin(int argc, char** argv, Arguments const& arguments) {
+  stats::Origin from;
   for (int i = 0; i < argc; ++i) {
     if (i > 0) from.command_line += ' ';
     from.command_line += argv[i];
@@ -70,7 +70,7 @@ stats::Provenance provenance(int argc, char** argv, Arguments const& arguments) 
   return from;
 }
 
-int master(Cluster& cluster, Arguments const& arguments, stats::Provenance const& from) {
+int master(Cluster& cluster, Arguments const& arguments, stats::Origin const& from) {
   auto const report = stats::run_stats(cluster, arguments.inputs, arguments.bins);
   // The file first: where it cannot be written, the figures are at least on the terminal.
   int failed = 0;
@@ -121,7 +121,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "cohort-stats: %s\n", error.what());
     return 2;
   }
-  auto const from = provenance(argc, argv, arguments);
+  auto const from = origin(argc, argv, arguments);
   int const code = run_master(kTypes, arguments.cluster,
                               [&](Cluster& cluster) { return master(cluster, arguments, from); });
   return code;

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "jobs/stats/source.h"
+#include "jobs/stats/discovery.h"
 #include "jobs/stats/summary.h"
 
 namespace cohort::stats {
@@ -26,7 +26,7 @@ void print_table(std::ostream& out, std::vector<Summary> const& results,
                                   std::vector<StatsError> const& errors);
 
 /// Where an output came from; written as global attributes.
-struct Provenance {
+struct Origin {
   std::string title = "Statistics of HDF5 datasets";
   std::string command_line;
   std::string version;  ///< of cohort
@@ -42,6 +42,6 @@ struct Provenance {
 /// The file appears under its name when it is whole and on disk, or not at all: then
 /// std::runtime_error says which call failed and why.
 void write_hdf5(std::string const& path, std::vector<Summary> const& results,
-                std::vector<StatsError> const& errors, Provenance const& provenance);
+                std::vector<StatsError> const& errors, Origin const& origin);
 
 }  // namespace cohort::stats

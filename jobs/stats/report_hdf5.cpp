@@ -136,7 +136,7 @@ void write_figure(hid_t file, Description const& description, Dimension const& a
   write(file, description, {&axis}, H5T_NATIVE_DOUBLE, values.data());
 }
 
-/// The units that all sources share; null when they differ or have none.
+/// The units that all datasets share; null when they differ or have none.
 char const* common_units(std::vector<Summary> const& results) {
   std::string const& units = results.front().units;
   bool const common = std::all_of(results.begin(), results.end(),
@@ -199,19 +199,19 @@ void write_errors(hid_t file, std::vector<StatsError> const& errors) {
               column(errors, [](StatsError const& e) { return e.error; }));
 }
 
-void write_provenance(hid_t file, Provenance const& provenance) {
+void write_origin(hid_t file, Origin const& origin) {
   std::string inputs;
-  for (std::string const& input : provenance.inputs) {
+  for (std::string const& input : origin.inputs) {
     if (!inputs.empty()) inputs += '\n';
     inputs += input;
   }
-  set_attribute(file, "title", provenance.title);
-  set_attribute(file, "history", provenance.start_time + ": " + provenance.command_line);
-  set_attribute(file, "command_line", provenance.command_line);
-  set_attribute(file, "cohort_version", provenance.version);
-  set_attribute(file, "host", provenance.host);
-  set_attribute(file, "user", provenance.user);
-  set_attribute(file, "start_time", provenance.start_time);
+  set_attribute(file, "title", origin.title);
+  set_attribute(file, "history", origin.start_time + ": " + origin.command_line);
+  set_attribute(file, "command_line", origin.command_line);
+  set_attribute(file, "cohort_version", origin.version);
+  set_attribute(file, "host", origin.host);
+  set_attribute(file, "user", origin.user);
+  set_attribute(file, "start_time", origin.start_time);
   set_attribute(file, "hdf5_version", hdf5_version());
   set_attribute(file, "inputs", inputs);
 }
@@ -219,10 +219,10 @@ void write_provenance(hid_t file, Provenance const& provenance) {
 }  // namespace
 
 void write_hdf5(std::string const& path, std::vector<Summary> const& results,
-                std::vector<StatsError> const& errors, Provenance const& provenance) {
+                std::vector<StatsError> const& errors, Origin const& origin) {
   silence_hdf5();
   FileHandle const file = create_image();
-  write_provenance(file.get(), provenance);
+  write_origin(file.get(), origin);
   if (!results.empty()) {  // an axis of length 0 would be an unlimited one to netCDF
     Dimension const axis = make_dimension(file.get(), "dataset", results.size());
     write_names(file.get(), axis, results);

@@ -168,22 +168,12 @@ Spread scan_spread(BlockReader& reader, Block const& block, SpreadInput const& i
   return spread;
 }
 
-Spread scan_spread(Block const& block, SpreadInput const& input) {
-  BlockReader reader;
-  return scan_spread(reader, block, input);
-}
-
 void merge(Spread& into, Spread const& other) {
   into.count += other.count;
   into.squares.add(other.squares);
   into.deviations.add(other.deviations);
   if (into.counts.size() < other.counts.size()) into.counts.resize(other.counts.size());
   for (std::size_t i = 0; i < other.counts.size(); ++i) into.counts[i] += other.counts[i];
-}
-
-Spread combine(Spread a, Spread const& b) {
-  merge(a, b);
-  return a;
 }
 
 double standard_deviation(Spread const& spread, SpreadInput const& input) {

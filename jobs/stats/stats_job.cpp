@@ -14,9 +14,9 @@ namespace {
 
 /// One dataset on its way through both passes.
 struct Dataset {
-  explicit Dataset(Source its_source) : source(std::move(its_source)), plan(source) {}
+  explicit Dataset(DatasetInfo its_info) : info(std::move(its_info)), plan(info) {}
 
-  Source source;
+  DatasetInfo info;
   BlockPlan plan;
   Extent extent;
   std::optional<SpreadInput> spread_input;  // from the first pass; absent without finite values
@@ -83,8 +83,8 @@ Report run_stats(Cluster& cluster, std::vector<std::string> const& arguments, st
   Report report{.results = {}, .errors = std::move(discovery.errors)};
   std::vector<Dataset> datasets;
   std::uint64_t blocks = 0;
-  for (auto& source : discovery.sources) {
-    datasets.emplace_back(std::move(source));
+  for (auto& info : discovery.datasets) {
+    datasets.emplace_back(std::move(info));
     blocks += datasets.back().plan.size();
   }
   if (blocks > 0) {
@@ -109,14 +109,14 @@ Report run_stats(Cluster& cluster, std::vector<std::string> const& arguments, st
         [](Dataset& dataset, Spread const& part) { merge(dataset.spread, part); });
   }
   for (auto& dataset : datasets) {
-    auto const& source = dataset.source;
+    auto const& info = dataset.info;
     try {
       if (dataset.error) throw std::runtime_error(*dataset.error);
-      report.results.push_back(dataset.spread_input ? finish(source, dataset.extent,
-                                                             *dataset.spread_input, dataset.spread)
-                                                    : finish_empty(source, dataset.extent, bins));
+      report.results.push_back(
+          dataset.spread_input ? finish(info, dataset.extent, *dataset.spread_input, dataset.spread)
+                               : finish_empty(info, dataset.extent, bins));
     } catch (std::exception const& error) {
-      report.errors.push_back({source.file, source.dataset, error.what()});
+      report.errors.push_back({info.file, info.dataset, error.what()});
     }
   }
   return report;

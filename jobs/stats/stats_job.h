@@ -7,9 +7,9 @@
 
 #include "core/function.h"
 #include "jobs/stats/block_reader.h"
+#include "jobs/stats/discovery.h"
 #include "jobs/stats/extent.h"
 #include "jobs/stats/plan.h"
-#include "jobs/stats/source.h"
 #include "jobs/stats/spread.h"
 #include "jobs/stats/summary.h"
 #include "launch/cluster.h"
