@@ -98,8 +98,7 @@ void read_storage(hid_t dataset, DatasetInfo& info) {
   if (H5Dget_storage_size(dataset) > 0) require_filters(creation.get(), filters);
 }
 
-/// The attribute "units" where it is one string, else "": a description, never a failure.
-std::string units_of(hid_t dataset) {
+std::string read_units(hid_t dataset) {
   if (H5Aexists(dataset, "units") <= 0) return "";
   AttributeHandle const attribute(H5Aopen(dataset, "units", H5P_DEFAULT), "H5Aopen");
   TypeHandle const type(H5Aget_type(attribute.get()), "H5Aget_type");
@@ -118,6 +117,16 @@ std::string units_of(hid_t dataset) {
   check_hdf5(H5Aread(attribute.get(), type.get(), units.data()), "H5Aread");
   units.resize(std::string_view(units).find_last_not_of(std::string_view(" \0", 2)) + 1);
   return units;
+}
+
+/// The attribute "units" where it is one string that can be read, else "": a description, never a
+/// failure.
+std::string units_of(hid_t dataset) {
+  try {
+    return read_units(dataset);
+  } catch (std::runtime_error const&) {
+    return "";
+  }
 }
 
 bool is_placeholder(hid_t dataset) {

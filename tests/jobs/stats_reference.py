@@ -351,6 +351,20 @@ def write_unknown_filter(folder):
     return path
 
 
+def write_broken_units(folder):
+    """A good dataset whose attribute "units" cannot be read: its text lies in a broken heap."""
+    path = os.path.join(folder, "units.h5")
+    with h5py.File(path, "w") as f:
+        f["x"] = np.arange(5.0)
+        f["x"].attrs["units"] = "a text in the global heap"
+    with open(path, "rb") as f:
+        content = f.read()
+    expect(content.count(b"GCOL") == 1, "the test cannot find the heap in its own file")
+    with open(path, "wb") as f:
+        f.write(content.replace(b"GCOL", b"LOST"))
+    return path
+
+
 def one_error(program, argument, text, code_wanted=2):
     code, got = run_json(program, [argument])
     expect(code == code_wanted, f"{argument}: exit code {code}")
@@ -388,6 +402,9 @@ def check_mixed(program, folder):
     for dataset, text in texts.items():
         expect(text in errors.get(dataset, ""), f"{path}:{dataset}: '{errors.get(dataset)}'")
         one_error(program, path + ":" + dataset, text)
+    path = write_broken_units(folder)
+    code, got = run_json(program, [path])
+    expect(code == 0 and len(got["datasets"]) == 1, f"{path}: {code}, {got['errors']}")
     path = write_unknown_filter(folder)
     one_error(program, path, "filter 305", code_wanted=1)
 
