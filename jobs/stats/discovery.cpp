@@ -96,6 +96,22 @@ void discover_all(hid_t file, Argument const& argument, Discovery& into) {
 
 }  // namespace
 
+std::string one_line(std::string_view text) {
+  std::string line;
+  while (!text.empty()) {
+    auto const end = std::min(text.find_first_of("\n\r"), text.size());
+    auto const part = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (part.empty()) continue;
+    if (!line.empty()) line += " | ";
+    for (char const c : part) {
+      bool const control = static_cast<unsigned char>(c) < ' ' || c == 0x7f;
+      line += control ? ' ' : c;
+    }
+  }
+  return line;
+}
+
 Argument split_argument(std::string const& argument) {
   if (is_file(argument)) return {argument, ""};
   for (auto colon = argument.rfind(':'); colon != std::string::npos && colon > 0;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "jobs/stats/number.h"
@@ -31,6 +32,9 @@ struct StatsError {
 
   bool operator==(StatsError const&) const = default;
 };
+
+/// The text with its lines after one another, " | " between them, and no other control characters.
+[[nodiscard]] std::string one_line(std::string_view text);
 
 struct Discovery {
   std::vector<DatasetInfo> datasets;

@@ -71,8 +71,9 @@ void run_pass(Pool<StatsWorker>& pool, std::vector<Dataset>& datasets, Stream st
       continue;
     }
     auto const& error = outcome.error();
-    // What the scan says names file and dataset itself; a lost worker is told in full.
-    dataset.error = error.kind() == ErrorKind::kFailed ? error.reason() : error.what();
+    // The report names file and dataset, so what the scan threw needs no more than its own text; a
+    // lost worker is told in full, with its last words.
+    dataset.error = one_line(error.kind() == ErrorKind::kFailed ? error.reason() : error.what());
   }
 }
 

@@ -120,6 +120,12 @@ TEST_F(StatsReport, ExitCodeTellsAllFromSomeFromNothing) {
   EXPECT_EQ(exit_code({}, {{"b", "", "bad"}}), 2);
 }
 
+TEST_F(StatsReport, PutsAnErrorOfSeveralLinesIntoOne) {
+  EXPECT_EQ(one_line("worker 3: lost\nlast lines of its stderr:\n\x1b[31mbad\tthing\r\n\n"),
+            "worker 3: lost | last lines of its stderr: |  [31mbad thing");
+  EXPECT_EQ(one_line(""), "");
+}
+
 TEST_F(StatsReport, PrefersAFileWhoseNameHasAColon) {
   std::ofstream(at("b:c"));
   EXPECT_EQ(split_argument(at("b:c")).dataset, "");
