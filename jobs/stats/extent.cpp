@@ -36,8 +36,13 @@ struct Bounds {
       high[0] = std::max(high[0], values[i]);
     }
   }
-  [[nodiscard]] Number min() const { return Number(*std::min_element(low.begin(), low.end())); }
-  [[nodiscard]] Number max() const { return Number(*std::max_element(high.begin(), high.end())); }
+  [[nodiscard]] Number min() const { return bound(*std::min_element(low.begin(), low.end())); }
+  [[nodiscard]] Number max() const { return bound(*std::max_element(high.begin(), high.end())); }
+
+ private:
+  /// Which of two zeros came first would depend on the order of the merges: a zero has no sign
+  /// here.
+  static Number bound(T value) { return Number(value == 0 ? T{0} : value); }
 };
 
 template <std::floating_point T>

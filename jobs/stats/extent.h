@@ -14,7 +14,7 @@ namespace cohort::stats {
 struct Extent {
   std::uint64_t count = 0;      ///< finite values
   std::uint64_t nonfinite = 0;  ///< NaN, +inf, -inf
-  Number min;                   ///< meaningless while count == 0, as is max
+  Number min;                   ///< meaningless while count == 0, as is max; never -0.0
   Number max;
   ExactSum sum;
 

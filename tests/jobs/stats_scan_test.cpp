@@ -114,6 +114,20 @@ TEST(Scan, GivesTheSameBitsHoweverPartialsAreCombined) {
   EXPECT_EQ(first, second);
 }
 
+TEST(Scan, GivesTheSameZeroHoweverPartialsAreCombined) {
+  std::vector<double> const negative{-0.0, -0.0};
+  std::vector<double> const positive{0.0};
+  Extent const a = scan_extent(std::span(negative));
+  Extent const b = scan_extent(std::span(positive));
+  Extent forward = a;
+  merge(forward, b);
+  Extent backward = b;
+  merge(backward, a);
+  EXPECT_EQ(forward, backward);
+  EXPECT_FALSE(std::signbit(forward.min.as_double()));
+  EXPECT_FALSE(std::signbit(forward.max.as_double()));
+}
+
 TEST(Scan, RefusesASecondPassOverOtherData) {
   std::vector<double> const values{1, 2, 3};
   Extent const extent = scan_extent(std::span<double const>(values));
