@@ -1,4 +1,5 @@
 // cohort-stats: the command line.
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
@@ -36,7 +37,9 @@ constexpr char kFooter[] =
     "bit, on any number of workers.\n"
     "\n"
     "Exit status: 0 all done; 1 some inputs failed (each is named, the rest was done);\n"
-    "2 nothing could be done, or a wrong command line.";
+    "2 nothing could be done, no worker could be started any more (what was not finished is "
+    "named),\n"
+    "the output cannot be written, or a wrong command line.";
 
 struct Arguments {
   ClusterOptions cluster;
@@ -92,6 +95,7 @@ int master(Cluster& cluster, Arguments const& arguments, stats::Origin const& fr
     std::fprintf(stderr, "cohort-stats: cannot write to stdout\n");
     failed = 2;
   }
+  if (report.out_of_workers) failed = 2;
   return std::max(failed, stats::exit_code(report.results, report.errors));
 }
 
@@ -122,7 +126,9 @@ int main(int argc, char** argv) {
     return 2;
   }
   auto const from = origin(argc, argv, arguments);
-  int const code = run_master(kTypes, arguments.cluster,
-                              [&](Cluster& cluster) { return master(cluster, arguments, from); });
+  int code = 2;  // where not even the cluster can be made: run_master says why
+  static_cast<void>(run_master(kTypes, arguments.cluster, [&](Cluster& cluster) {
+    return code = master(cluster, arguments, from);
+  }));
   return code;
 }

@@ -21,7 +21,14 @@ struct Dataset {
   Extent extent;
   std::optional<SpreadInput> spread_input;  // from the first pass; absent without finite values
   Spread spread;
+  std::uint64_t extents = 0;  // blocks of the first pass that came back, and of the second
+  std::uint64_t spreads = 0;
   std::optional<std::string> error;
+
+  [[nodiscard]] bool finished() const {
+    bool const needs_spread = extent.count > 0;
+    return extents == plan.size() && (!needs_spread || spreads == plan.size());
+  }
 };
 
 /// The blocks of the datasets one after the other, with each block's dataset. Leaves out what is
@@ -77,37 +84,52 @@ void run_pass(Pool<StatsWorker>& pool, std::vector<Dataset>& datasets, Stream st
   }
 }
 
+/// Throws what the pool throws where it cannot go on.
+void run_passes(Cluster& cluster, std::vector<Dataset>& datasets, std::uint32_t bins) {
+  std::uint64_t blocks = 0;
+  for (auto const& dataset : datasets) blocks += dataset.plan.size();
+  if (blocks == 0) return;
+  auto const workers =
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(blocks, cluster.workers()));
+  Pool<StatsWorker> pool(cluster, {.spawn = {.count = workers}});
+  run_pass<&StatsWorker::extent>(
+      pool, datasets, BlockStream(datasets, [](Dataset const&) { return true; }),
+      [](Dataset const&, Block block) { return std::tuple(std::move(block)); },
+      [](Dataset& dataset, Extent const& part) {
+        merge(dataset.extent, part);
+        ++dataset.extents;
+      });
+  for (auto& dataset : datasets) {
+    if (!dataset.error && dataset.extent.count > 0) {
+      dataset.spread_input = make_spread_input(dataset.extent, bins);
+    }
+  }
+  run_pass<&StatsWorker::spread>(
+      pool, datasets,
+      BlockStream(datasets, [](Dataset const& each) { return each.spread_input.has_value(); }),
+      [](Dataset const& dataset, Block block) {
+        return std::tuple(std::move(block), *dataset.spread_input);
+      },
+      [](Dataset& dataset, Spread const& part) {
+        merge(dataset.spread, part);
+        ++dataset.spreads;
+      });
+}
+
 }  // namespace
 
 Report run_stats(Cluster& cluster, std::vector<std::string> const& arguments, std::uint32_t bins) {
   auto discovery = discover(arguments);
   Report report{.results = {}, .errors = std::move(discovery.errors)};
   std::vector<Dataset> datasets;
-  std::uint64_t blocks = 0;
-  for (auto& info : discovery.datasets) {
-    datasets.emplace_back(std::move(info));
-    blocks += datasets.back().plan.size();
-  }
-  if (blocks > 0) {
-    auto const workers =
-        static_cast<std::uint32_t>(std::min<std::uint64_t>(blocks, cluster.workers()));
-    Pool<StatsWorker> pool(cluster, {.spawn = {.count = workers}});
-    run_pass<&StatsWorker::extent>(
-        pool, datasets, BlockStream(datasets, [](Dataset const&) { return true; }),
-        [](Dataset const&, Block block) { return std::tuple(std::move(block)); },
-        [](Dataset& dataset, Extent const& part) { merge(dataset.extent, part); });
+  for (auto& info : discovery.datasets) datasets.emplace_back(std::move(info));
+  try {
+    run_passes(cluster, datasets, bins);
+  } catch (std::exception const& error) {  // no worker is left, and none can be started
+    report.out_of_workers = true;
     for (auto& dataset : datasets) {
-      if (!dataset.error && dataset.extent.count > 0) {
-        dataset.spread_input = make_spread_input(dataset.extent, bins);
-      }
+      if (!dataset.error && !dataset.finished()) dataset.error = one_line(error.what());
     }
-    run_pass<&StatsWorker::spread>(
-        pool, datasets,
-        BlockStream(datasets, [](Dataset const& each) { return each.spread_input.has_value(); }),
-        [](Dataset const& dataset, Block block) {
-          return std::tuple(std::move(block), *dataset.spread_input);
-        },
-        [](Dataset& dataset, Spread const& part) { merge(dataset.spread, part); });
   }
   for (auto& dataset : datasets) {
     auto const& info = dataset.info;

@@ -482,6 +482,28 @@ def check_reports(program, folder, good):
     expect(left == [], f"temporary files left behind: {left}")
 
 
+def check_out_of_workers(program, folder, big):
+    """Too few descriptors for the workers: every figure is missing, and nothing else."""
+    path = os.path.join(folder, "empty_dataset.h5")
+    with h5py.File(path, "w") as f:
+        f["empty"] = np.zeros((0,))
+    output = os.path.join(folder, "out_of_workers.h5")
+    few = ["bash", "-c", 'ulimit -n 18 && exec "$@"', "bash"] + program[:1] + ["--workers", "local:8"]
+    code, got = run_json(few, ["--output", output, big, path])
+    expect(code == 2, f"out of workers: exit code {code}")
+    expect([d["dataset"] for d in got["datasets"]] == ["/empty"], "out of workers: other datasets")
+    expect({e["dataset"] for e in got["errors"]} == set(arrays_of(big)), "out of workers: errors")
+    for error in got["errors"]:
+        expect("Too many open files" in error["error"], f"out of workers: {error}")
+    with h5py.File(output, "r") as f:
+        expect(len(f["error_text"]) == len(got["errors"]), "out of workers: the HDF5 report")
+    code, out, _ = run(few, [big])
+    expect(code == 2 and b"Too many open files" in out, f"out of workers: table: {code} {out}")
+    few[2] = 'ulimit -n 8 && exec "$@"'
+    code, _, err = run(few, [big])
+    expect(code == 2 and "Too many open files" in err, f"not even a cluster: {code} {err}")
+
+
 def main():
     if len(sys.argv) < 3:
         sys.exit(__doc__)
@@ -506,6 +528,7 @@ def main():
     check_links(program, folder)
     check_permission(program, folder)
     check_reports(program, folder, good)
+    check_out_of_workers(program, folder, big)
     code, _, _ = run(program, ["--no-such-option"])
     expect(code == 2, f"bad command line: exit code {code}")
     print(f"{len(failures)} failures" if failures else "all figures agree")
