@@ -14,6 +14,7 @@
 
 #include "jobs/stats/report.h"
 #include "jobs/stats/stats_job.h"
+#include "jobs/stats/whole_file.h"
 #include "launch/command_line.h"
 #include "launch/worker_main.h"
 
@@ -39,7 +40,8 @@ constexpr char kFooter[] =
     "Exit status: 0 all done; 1 some inputs failed (each is named, the rest was done);\n"
     "2 nothing could be done, no worker could be started any more (what was not finished is "
     "named),\n"
-    "the output cannot be written, or a wrong command line.";
+    "the output cannot be written (an existing output must be a regular file, and no input), or a\n"
+    "wrong command line.";
 
 struct Arguments {
   ClusterOptions cluster;
@@ -99,6 +101,14 @@ int master(Cluster& cluster, Arguments const& arguments, stats::Origin const& fr
   return std::max(failed, stats::exit_code(report.results, report.errors));
 }
 
+/// Throws std::runtime_error, one line, where the output is not one to write to.
+void check_output(Arguments const& arguments) {
+  if (arguments.output.empty()) return;
+  std::vector<std::string> inputs;
+  for (auto const& input : arguments.inputs) inputs.push_back(stats::split_argument(input).file);
+  stats::check_output(arguments.output, inputs);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -119,9 +129,10 @@ int main(int argc, char** argv) {
   try {
     arguments.cluster.settings = Settings::from_environment();
     app.parse(argc, argv);
+    check_output(arguments);
   } catch (CLI::ParseError const& error) {
     return app.exit(error) == 0 ? 0 : 2;
-  } catch (std::invalid_argument const& error) {
+  } catch (std::exception const& error) {
     std::fprintf(stderr, "cohort-stats: %s\n", error.what());
     return 2;
   }

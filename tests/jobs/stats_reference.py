@@ -482,6 +482,49 @@ def check_reports(program, folder, good):
     expect(left == [], f"temporary files left behind: {left}")
 
 
+def check_output_refused(program, folder):
+    """What --output must not replace; and that a link to a file stays one. No device is tried."""
+    def at(name):
+        return os.path.join(folder, name)
+
+    def put(name, make):
+        if os.path.lexists(at(name)):
+            (os.rmdir if os.path.isdir(at(name)) else os.unlink)(at(name))
+        make(at(name))
+        return at(name)
+
+    whole = at("whole.h5")
+    with open(whole, "rb") as f:
+        content = f.read()
+    fifo = put("fifo", os.mkfifo)
+    refused = {
+        fifo: "it is a FIFO, not a regular file",
+        put("to_fifo", lambda path: os.symlink("fifo", path)): "a FIFO, not a regular file",
+        put("a_folder", os.mkdir): "a directory, not a regular file",
+        put("nowhere", lambda path: os.symlink("not there", path)): "a link that leads nowhere",
+        whole: "same file as the input",
+        put("hard.h5", lambda path: os.link(whole, path)): "same file as the input",
+        put("soft.h5", lambda path: os.symlink("whole.h5", path)): "same file as the input",
+    }
+    before = sorted(os.listdir(folder))
+    for output, text in refused.items():
+        for name in (whole, whole + ":/x"):
+            code, out, err = run(program, ["--output", output, at("missing.h5"), name])
+            expect(code == 2, f"--output {output}: exit code {code}")
+            expect(text in err and output in err, f"--output {output}: '{err}' lacks '{text}'")
+            expect(err.count("\n") == 1, f"--output {output}: not one line: {err}")
+            expect(out == b"", f"--output {output}: work was done before it was refused")
+    expect(sorted(os.listdir(folder)) == before, "--output: files came or went")
+    with open(whole, "rb") as f:
+        expect(f.read() == content, "--output: the input was changed")
+    old = put("old.h5", lambda path: open(path, "w").close())
+    link = put("to_old.h5", lambda path: os.symlink("old.h5", path))
+    code, _, err = run(program, ["--output", link, whole])
+    expect(code == 0 and os.path.islink(link), f"--output through a link: {code} {err}")
+    with h5py.File(old, "r") as f:
+        expect("mean" in f, "--output through a link: the file that it leads to is another")
+
+
 def check_out_of_workers(program, folder, big):
     """Too few descriptors for the workers: every figure is missing, and nothing else."""
     path = os.path.join(folder, "empty_dataset.h5")
@@ -528,6 +571,7 @@ def main():
     check_links(program, folder)
     check_permission(program, folder)
     check_reports(program, folder, good)
+    check_output_refused(program, folder)
     check_out_of_workers(program, folder, big)
     code, _, _ = run(program, ["--no-such-option"])
     expect(code == 2, f"bad command line: exit code {code}")
