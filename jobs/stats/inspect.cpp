@@ -10,6 +10,7 @@
 #include <hdf5_hl.h>
 
 #include "jobs/stats/hdf5_handle.h"
+#include "jobs/stats/virtual_sources.h"
 
 namespace cohort::stats {
 namespace {
@@ -190,6 +191,7 @@ Inspection inspect(hid_t file, std::string const& file_name, std::string const& 
   found.info.shape = shape_of(id);
   found.info.units = units_of(id);
   read_storage(id, found.info);
+  require_virtual_sources(file, file_name, id);
   return found;
 }
 

@@ -430,6 +430,73 @@ def check_links(program, folder):
         check_figures(f"{path}:{entry['dataset']}", entry, arrays[entry["dataset"]], 50)
 
 
+def write_virtual(folder):
+    """Virtual datasets with their sources, one kind of hole each; dataset to its error or None."""
+    inner = os.path.join(folder, "inner")
+    os.makedirs(inner, exist_ok=True)
+    with h5py.File(os.path.join(inner, "source %1.h5"), "w") as f:
+        f["x"] = np.arange(4.0)
+    with open(os.path.join(inner, "text.h5"), "w") as f:
+        f.write("This is not HDF5.\n")
+
+    path = os.path.join(inner, "virtual.h5")
+    with h5py.File(path, "w") as f:
+        f["here"] = np.arange(4.0)
+
+        def add(name, *sources):
+            layout = h5py.VirtualLayout((len(sources), 4), "f8")
+            for i, (file, dataset) in enumerate(sources):
+                layout[i] = h5py.VirtualSource(file, dataset, (4,))
+            f.create_virtual_dataset(name, layout, fillvalue=-1)
+
+        good = ("source %%1.h5", "x")
+        add("all_there", good, (".", "here"), (os.path.join(inner, "source %%1.h5"), "x"))
+        # An absolute name of another machine: HDF5 looks for its last part beside the file.
+        add("moved", ("/not/there/source %%1.h5", "x"))
+        add("no_file", good, ("gone.h5", "x"))
+        add("no_dataset", good, ("source %%1.h5", "gone"))
+        add("no_dataset_here", (".", "nowhere/at/all"))
+        add("no_hdf5", ("text.h5", "x"))
+        add("nested", (".", "all_there"), (".", "no_file"))
+        add("itself", (".", "itself"))
+    return path, {
+        "/all_there": None,
+        "/moved": None,
+        "/no_file": "its source gone.h5:x cannot be read: there is no such file",
+        "/no_dataset": "its source source %1.h5:gone cannot be read: no such dataset",
+        "/no_dataset_here": f"its source {path}:nowhere/at/all cannot be read: no such dataset",
+        "/no_hdf5": "its source text.h5:x cannot be read: not an HDF5 file",
+        "/nested": "its source gone.h5:x cannot be read",
+        "/itself": "too many datasets",
+    }
+
+
+def check_virtual(program, folder):
+    """A missing source must be an error: HDF5 would count its fill values as data."""
+    path, texts = write_virtual(folder)
+    code, got = run_json(program, [path])
+    expect(code == 1, f"{path}: exit code {code}")
+    errors = {e["dataset"]: e["error"] for e in got["errors"]}
+    expect(set(errors) == {d for d, text in texts.items() if text}, f"{path}: errors {errors}")
+    for dataset, text in texts.items():
+        if text:
+            expect(text in errors.get(dataset, ""), f"{path}:{dataset}: '{errors.get(dataset)}'")
+    for entry in got["datasets"]:
+        rows = {"/all_there": 3}.get(entry["dataset"], 1)
+        check_figures(f"{path}:{entry['dataset']}", entry, np.tile(np.arange(4.0), rows), 50)
+    # The prefix that HDF5 knows leads to a source that is elsewhere.
+    elsewhere = os.path.join(folder, "elsewhere")
+    os.makedirs(elsewhere, exist_ok=True)
+    with h5py.File(os.path.join(elsewhere, "gone.h5"), "w") as f:
+        f["x"] = np.arange(4.0)
+    for prefix in (elsewhere, "${ORIGIN}/../elsewhere"):
+        code, got = run_json(program, [path + ":/no_file"],
+                             environment=dict(os.environ, HDF5_VDS_PREFIX=prefix))
+        expect(code == 0, f"HDF5_VDS_PREFIX={prefix}: {got['errors']}")
+        for entry in got["datasets"]:
+            check_figures("with a prefix", entry, np.tile(np.arange(4.0), 2), 50)
+
+
 def check_permission(program, folder):
     path = os.path.join(folder, "secret.h5")
     with h5py.File(path, "w") as f:
@@ -569,6 +636,7 @@ def main():
     check_bad_files(program, folder)
     check_mixed(program, folder)
     check_links(program, folder)
+    check_virtual(program, folder)
     check_permission(program, folder)
     check_reports(program, folder, good)
     check_output_refused(program, folder)
