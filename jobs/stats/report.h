@@ -38,7 +38,10 @@ struct Origin {
 
 /// Writes a file that netCDF-4 tools and xarray open: one variable for each figure along the
 /// dimension `dataset`, the histograms along `dataset` x `bin` and `dataset` x `edge`, the errors
-/// along `error`. All results have the same number of bins. min and max are doubles here.
+/// along `error`. All results have the same number of bins. `min` and `max` are doubles for all;
+/// `extremes_kind` says where they are exactly: "float64": there; "int64": in `min_int64` and
+/// `max_int64`; "uint64": in `min_uint64` and `max_uint64`; "": there are no finite values. These
+/// have 0 for the other datasets, and no _FillValue, for which tools would make them doubles.
 /// The file appears under its name when it is whole and on disk, or not at all: then
 /// std::runtime_error says which call failed and why.
 void write_hdf5(std::string const& path, std::vector<Summary> const& results,

@@ -170,6 +170,55 @@ void write_figures(hid_t file, Dimension const& axis, std::vector<Summary> const
                results, [](Summary const& s) { return s.std_dev; });
 }
 
+/// Both bounds of the datasets whose elements are of that kind, exactly; 0 for the others.
+template <class Integer, class Get>
+void write_integer(hid_t file, Description const& description, Dimension const& axis, hid_t type,
+                   std::vector<Summary> const& results, Get const& get) {
+  auto const values = column(results, [&](Summary const& summary) -> Integer {
+    Number const number = get(summary);
+    bool const is_of_kind = summary.count > 0 && number.kind() == Number(Integer{}).kind();
+    return is_of_kind ? static_cast<Integer>(number.as_uint64()) : 0;
+  });
+  write(file, description, {&axis}, type, values.data());
+}
+
+char const* extremes_kind(Summary const& summary) {
+  if (summary.count == 0) return "";
+  switch (summary.min.kind()) {
+    case ElementKind::kInt64:
+      return "int64";
+    case ElementKind::kUint64:
+      return "uint64";
+    default:
+      return "float64";
+  }
+}
+
+void write_exact_extremes(hid_t file, Dimension const& axis, std::vector<Summary> const& results) {
+  char const* units = common_units(results);
+  auto const min = [](Summary const& s) { return s.min; };
+  auto const max = [](Summary const& s) { return s.max; };
+  write_texts(file,
+              {"extremes_kind",
+               "where the exact min and max are: float64: in min and max; int64: in min_int64 and "
+               "max_int64; uint64: in min_uint64 and max_uint64; empty: there are none",
+               nullptr},
+              axis,
+              column(results, [](Summary const& s) { return std::string(extremes_kind(s)); }));
+  write_integer<std::int64_t>(file,
+                              {"min_int64", "smallest value of signed integers, exactly", units},
+                              axis, H5T_NATIVE_INT64, results, min);
+  write_integer<std::int64_t>(file,
+                              {"max_int64", "largest value of signed integers, exactly", units},
+                              axis, H5T_NATIVE_INT64, results, max);
+  write_integer<std::uint64_t>(
+      file, {"min_uint64", "smallest value of unsigned integers, exactly", units}, axis,
+      H5T_NATIVE_UINT64, results, min);
+  write_integer<std::uint64_t>(file,
+                               {"max_uint64", "largest value of unsigned integers, exactly", units},
+                               axis, H5T_NATIVE_UINT64, results, max);
+}
+
 void write_histograms(hid_t file, Dimension const& axis, std::vector<Summary> const& results) {
   std::size_t const bins = results.front().counts.size();
   Dimension const bin = make_dimension(file, "bin", bins);
@@ -227,6 +276,7 @@ void write_hdf5(std::string const& path, std::vector<Summary> const& results,
     Dimension const axis = make_dimension(file.get(), "dataset", results.size());
     write_names(file.get(), axis, results);
     write_figures(file.get(), axis, results);
+    write_exact_extremes(file.get(), axis, results);
     write_histograms(file.get(), axis, results);
   }
   if (!errors.empty()) write_errors(file.get(), errors);

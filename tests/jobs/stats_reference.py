@@ -536,6 +536,18 @@ def check_reports(program, folder, good):
         for key in ("count", "nonfinite", "min", "max", "mean", "std"):
             want = [np.nan if d[key] is None else float(d[key]) for d in got["datasets"]]
             expect(np.array_equal(f[key][:].astype("f8"), want, equal_nan=True), f"report: {key}")
+        kinds = [k.decode() for k in f["extremes_kind"][:]]
+        expect({"float64", "int64", "uint64", ""} == set(kinds), f"report: kinds {set(kinds)}")
+        for bound in ("min", "max"):
+            for i, d in enumerate(got["datasets"]):
+                name = bound if kinds[i] in ("float64", "") else f"{bound}_{kinds[i]}"
+                exact = f[name][i].item()
+                same = exact == d[bound] or (d[bound] is None and math.isnan(exact))
+                expect(same, f"report: {name} of {d['dataset']}: {exact} != {d[bound]}")
+                expect(isinstance(exact, int) == isinstance(d[bound], int),
+                       f"report: {name} of {d['dataset']}: {exact} is of another type")
+            for kind in ("int64", "uint64"):
+                expect(f[f"{bound}_{kind}"].dtype == np.dtype(kind), f"report: type of {bound}_{kind}")
         expect(f["histogram_counts"][:].tolist() ==
                [d["histogram"]["counts"] for d in got["datasets"]], "report: counts")
         expect(f["histogram_edges"][:].tolist() ==
