@@ -90,9 +90,7 @@ class Feeder {
   using Result = ResultOf<Member>;
 
   Feeder(WorkerGroup<W>& group, Inputs inputs)
-      : inputs_(std::move(inputs)),
-        next_input_(std::ranges::begin(inputs_)),
-        runner_(group, group.in_flight()) {}
+      : inputs_(std::move(inputs)), next_input_(std::ranges::begin(inputs_)), runner_(group) {}
 
   /// Submits inputs while there is room and `may_start(index)` says yes.
   template <class MayStart>
@@ -184,19 +182,23 @@ class OrderedProducer {
 
 }  // namespace detail
 
-/// Workers of one type, kept busy. Every function that is named must be listed by W. Used by one
-/// thread at a time; several operations may be under way at once.
+/// Workers of one type, kept busy. Every function that is named must be listed by W. Several
+/// operations may be under way at once, each driven by one thread: the one that reads its range.
 ///
 /// A task whose worker is lost runs again on another worker, and the worker is replaced; a task
-/// that loses `losses_to_give_up` workers ends with that error. What the function itself throws is
-/// not tried again. Errors are thrown where the result would have come (see map_outcomes for more).
+/// that was running when `losses_to_give_up` workers were lost ends with that error. Where no
+/// replacement can be started the others go on with what there is to do, and only when none is left
+/// and none can be started does an operation throw why. What the function itself throws is not
+/// tried again. Errors are thrown where the result would have come (see map_outcomes for more).
 template <class W>
 class Pool {
  public:
+  /// Throws what spawn throws, and std::invalid_argument for options without sense.
   template <class... Init>
   explicit Pool(Cluster& cluster, PoolOptions options = {}, Init&&... init)
       : group_(cluster, std::move(options), std::forward<Init>(init)...) {}
 
+  /// Places for a worker; one whose replacement could not be started counts too.
   [[nodiscard]] std::size_t size() const noexcept { return group_.size(); }
 
   /// The results in the order of the inputs. Each input is one argument of the function, or a tuple
@@ -206,9 +208,20 @@ class Pool {
     return produce<detail::OrderedProducer, Member>(std::forward<Inputs>(inputs));
   }
 
+  /// For a function that returns void there are no results to read: returns when all is done, or
+  /// throws the first error that comes; then what is in flight is cancelled and no more is started.
+  template <auto Member, std::ranges::input_range Inputs>
+  requires std::is_void_v<ResultOf<Member>>
+  void map(Fn<Member>, Inputs&& inputs) {
+    for (auto& outcome : map_outcomes(fn<Member>, std::forward<Inputs>(inputs))) outcome.get();
+  }
+
   /// The results as they come: a range of Indexed.
   template <auto Member, std::ranges::input_range Inputs>
   [[nodiscard]] auto map_unordered(Fn<Member>, Inputs&& inputs) {
+    static_assert(!std::is_void_v<ResultOf<Member>>,
+                  "a function that returns void gives nothing to put in a range: use map, which "
+                  "returns when all is done, or map_outcomes, which tells what became of each");
     return produce<detail::UnorderedProducer, Member>(std::forward<Inputs>(inputs));
   }
 

@@ -36,8 +36,13 @@ struct Bounds {
       high[0] = std::max(high[0], values[i]);
     }
   }
-  [[nodiscard]] Number min() const { return Number(*std::min_element(low.begin(), low.end())); }
-  [[nodiscard]] Number max() const { return Number(*std::max_element(high.begin(), high.end())); }
+  [[nodiscard]] Number min() const { return bound(*std::min_element(low.begin(), low.end())); }
+  [[nodiscard]] Number max() const { return bound(*std::max_element(high.begin(), high.end())); }
+
+ private:
+  /// Which of two zeros came first would depend on the order of the merges: a zero has no sign
+  /// here.
+  static Number bound(T value) { return Number(value == 0 ? T{0} : value); }
 };
 
 template <std::floating_point T>
@@ -86,11 +91,6 @@ Extent scan_extent(BlockReader& reader, Block const& block) {
   return extent;
 }
 
-Extent scan_extent(Block const& block) {
-  BlockReader reader;
-  return scan_extent(reader, block);
-}
-
 void merge(Extent& into, Extent const& other) {
   if (other.count > 0) {
     if (into.count == 0 || other.min < into.min) into.min = other.min;
@@ -99,11 +99,6 @@ void merge(Extent& into, Extent const& other) {
   into.count += other.count;
   into.nonfinite += other.nonfinite;
   into.sum.add(other.sum);
-}
-
-Extent combine(Extent a, Extent const& b) {
-  merge(a, b);
-  return a;
 }
 
 }  // namespace cohort::stats

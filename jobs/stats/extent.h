@@ -14,7 +14,7 @@ namespace cohort::stats {
 struct Extent {
   std::uint64_t count = 0;      ///< finite values
   std::uint64_t nonfinite = 0;  ///< NaN, +inf, -inf
-  Number min;                   ///< meaningless while count == 0, as is max
+  Number min;                   ///< meaningless while count == 0, as is max; never -0.0
   Number max;
   ExactSum sum;
 
@@ -28,12 +28,9 @@ struct Extent {
 
 /// Throws std::runtime_error, one line, when the block cannot be read.
 [[nodiscard]] Extent scan_extent(BlockReader& reader, Block const& block);
-/// The same with a reader of its own.
-[[nodiscard]] Extent scan_extent(Block const& block);
 [[nodiscard]] Extent scan_extent(Elements elements);
 
 /// `into` takes up `other`, of the same dataset.
 void merge(Extent& into, Extent const& other);
-[[nodiscard]] Extent combine(Extent a, Extent const& b);
 
 }  // namespace cohort::stats

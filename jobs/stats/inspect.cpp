@@ -10,6 +10,7 @@
 #include <hdf5_hl.h>
 
 #include "jobs/stats/hdf5_handle.h"
+#include "jobs/stats/virtual_sources.h"
 
 namespace cohort::stats {
 namespace {
@@ -86,20 +87,19 @@ void require_filters(hid_t creation, int count) {
   }
 }
 
-void read_storage(hid_t dataset, Source& source) {
+void read_storage(hid_t dataset, DatasetInfo& info) {
   PropertyHandle const creation(H5Dget_create_plist(dataset), "H5Dget_create_plist");
   if (H5Pget_layout(creation.get()) != H5D_CHUNKED) return;
-  std::vector<hsize_t> chunk(source.shape.size());
+  std::vector<hsize_t> chunk(info.shape.size());
   check_hdf5(H5Pget_chunk(creation.get(), static_cast<int>(chunk.size()), chunk.data()),
              "H5Pget_chunk");
-  source.chunk.assign(chunk.begin(), chunk.end());
+  info.chunk.assign(chunk.begin(), chunk.end());
   int const filters = check_hdf5(H5Pget_nfilters(creation.get()), "H5Pget_nfilters");
-  source.filtered = filters > 0;
+  info.filtered = filters > 0;
   if (H5Dget_storage_size(dataset) > 0) require_filters(creation.get(), filters);
 }
 
-/// The attribute "units" where it is one string, else "": a description, never a failure.
-std::string units_of(hid_t dataset) {
+std::string read_units(hid_t dataset) {
   if (H5Aexists(dataset, "units") <= 0) return "";
   AttributeHandle const attribute(H5Aopen(dataset, "units", H5P_DEFAULT), "H5Aopen");
   TypeHandle const type(H5Aget_type(attribute.get()), "H5Aget_type");
@@ -118,6 +118,16 @@ std::string units_of(hid_t dataset) {
   check_hdf5(H5Aread(attribute.get(), type.get(), units.data()), "H5Aread");
   units.resize(std::string_view(units).find_last_not_of(std::string_view(" \0", 2)) + 1);
   return units;
+}
+
+/// The attribute "units" where it is one string that can be read, else "": a description, never a
+/// failure.
+std::string units_of(hid_t dataset) {
+  try {
+    return read_units(dataset);
+  } catch (std::runtime_error const&) {
+    return "";
+  }
 }
 
 bool is_placeholder(hid_t dataset) {
@@ -174,13 +184,14 @@ Inspection inspect(hid_t file, std::string const& file_name, std::string const& 
   if (H5Iget_type(id) != H5I_DATASET) throw std::runtime_error("a named type, not a dataset");
   Inspection found;
   found.placeholder = is_placeholder(id);
-  found.source.file = file_name;
-  found.source.dataset = path;
+  found.info.file = file_name;
+  found.info.dataset = path;
   TypeHandle const type(H5Dget_type(id), "H5Dget_type");
-  found.source.kind = element_kind(type.get());
-  found.source.shape = shape_of(id);
-  found.source.units = units_of(id);
-  read_storage(id, found.source);
+  found.info.kind = element_kind(type.get());
+  found.info.shape = shape_of(id);
+  found.info.units = units_of(id);
+  read_storage(id, found.info);
+  require_virtual_sources(file, file_name, id);
   return found;
 }
 

@@ -1,4 +1,5 @@
 // cohort-stats: the command line.
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
@@ -13,6 +14,7 @@
 
 #include "jobs/stats/report.h"
 #include "jobs/stats/stats_job.h"
+#include "jobs/stats/whole_file.h"
 #include "launch/command_line.h"
 #include "launch/worker_main.h"
 
@@ -36,7 +38,10 @@ constexpr char kFooter[] =
     "bit, on any number of workers.\n"
     "\n"
     "Exit status: 0 all done; 1 some inputs failed (each is named, the rest was done);\n"
-    "2 nothing could be done, or a wrong command line.";
+    "2 nothing could be done, no worker could be started any more (what was not finished is "
+    "named),\n"
+    "the output cannot be written (an existing output must be a regular file, and no input), or a\n"
+    "wrong command line.";
 
 struct Arguments {
   ClusterOptions cluster;
@@ -55,8 +60,8 @@ std::string now_iso8601() {
   return text.data();
 }
 
-stats::Provenance provenance(int argc, char** argv, Arguments const& arguments) {
-  stats::Provenance from;
+stats::Origin origin(int argc, char** argv, Arguments const& arguments) {
+  stats::Origin from;
   for (int i = 0; i < argc; ++i) {
     if (i > 0) from.command_line += ' ';
     from.command_line += argv[i];
@@ -70,7 +75,7 @@ stats::Provenance provenance(int argc, char** argv, Arguments const& arguments) 
   return from;
 }
 
-int master(Cluster& cluster, Arguments const& arguments, stats::Provenance const& from) {
+int master(Cluster& cluster, Arguments const& arguments, stats::Origin const& from) {
   auto const report = stats::run_stats(cluster, arguments.inputs, arguments.bins);
   // The file first: where it cannot be written, the figures are at least on the terminal.
   int failed = 0;
@@ -92,7 +97,16 @@ int master(Cluster& cluster, Arguments const& arguments, stats::Provenance const
     std::fprintf(stderr, "cohort-stats: cannot write to stdout\n");
     failed = 2;
   }
+  if (report.out_of_workers) failed = 2;
   return std::max(failed, stats::exit_code(report.results, report.errors));
+}
+
+/// Throws std::runtime_error, one line, where the output is not one to write to.
+void check_output(Arguments const& arguments) {
+  if (arguments.output.empty()) return;
+  std::vector<std::string> inputs;
+  for (auto const& input : arguments.inputs) inputs.push_back(stats::split_argument(input).file);
+  stats::check_output(arguments.output, inputs);
 }
 
 }  // namespace
@@ -115,14 +129,17 @@ int main(int argc, char** argv) {
   try {
     arguments.cluster.settings = Settings::from_environment();
     app.parse(argc, argv);
+    check_output(arguments);
   } catch (CLI::ParseError const& error) {
     return app.exit(error) == 0 ? 0 : 2;
-  } catch (std::invalid_argument const& error) {
+  } catch (std::exception const& error) {
     std::fprintf(stderr, "cohort-stats: %s\n", error.what());
     return 2;
   }
-  auto const from = provenance(argc, argv, arguments);
-  int const code = run_master(kTypes, arguments.cluster,
-                              [&](Cluster& cluster) { return master(cluster, arguments, from); });
+  auto const from = origin(argc, argv, arguments);
+  int code = 2;  // where not even the cluster can be made: run_master says why
+  static_cast<void>(run_master(kTypes, arguments.cluster, [&](Cluster& cluster) {
+    return code = master(cluster, arguments, from);
+  }));
   return code;
 }

@@ -1,5 +1,5 @@
 // The element types that the scans know, and one element as a value.
-// Every numeric HDF5 type is read as one of these four: see element_kind() in source.h.
+// Every numeric HDF5 type is read as one of these four: see element_kind() in discovery.h.
 #pragma once
 
 #include <bit>
@@ -18,9 +18,6 @@ enum class ElementKind : std::uint8_t { kFloat, kDouble, kInt64, kUint64 };
 /// Bytes of one element in memory.
 [[nodiscard]] constexpr std::size_t element_size(ElementKind kind) noexcept {
   return kind == ElementKind::kFloat ? 4 : 8;
-}
-[[nodiscard]] constexpr bool is_integer(ElementKind kind) noexcept {
-  return kind == ElementKind::kInt64 || kind == ElementKind::kUint64;
 }
 
 /// What one read yields; it borrows the reader's buffer.

@@ -9,14 +9,14 @@ namespace {
 std::uint64_t divide_up(std::uint64_t value, std::uint64_t by) { return (value + by - 1) / by; }
 
 /// The tile that BlockPlan's contract asks for.
-std::vector<std::uint64_t> tile_of(Source const& source, BlockLimits const& limits) {
-  std::uint64_t const size = element_size(source.kind);
+std::vector<std::uint64_t> tile_of(DatasetInfo const& info, BlockLimits const& limits) {
+  std::uint64_t const size = element_size(info.kind);
   std::uint64_t const target = std::max<std::uint64_t>(1, limits.target / size);
-  if (source.chunk.empty()) return choose_tile(source.shape, {}, target);
+  if (info.chunk.empty()) return choose_tile(info.shape, {}, target);
   std::uint64_t chunk = 1;
-  for (std::uint64_t const extent : source.chunk) chunk *= extent;
-  bool const cut = chunk * size > limits.chunk && !source.filtered;
-  return choose_tile(source.shape, cut ? std::vector<std::uint64_t>{} : source.chunk, target);
+  for (std::uint64_t const extent : info.chunk) chunk *= extent;
+  bool const cut = chunk * size > limits.chunk && !info.filtered;
+  return choose_tile(info.shape, cut ? std::vector<std::uint64_t>{} : info.chunk, target);
 }
 
 }  // namespace
@@ -63,11 +63,11 @@ std::vector<std::uint64_t> choose_tile(std::vector<std::uint64_t> const& shape,
   return tile;
 }
 
-BlockPlan::BlockPlan(Source const& source, BlockLimits limits)
-    : file_(source.file),
-      dataset_(source.dataset),
-      kind_(source.kind),
-      tiling_(source.shape, tile_of(source, limits)) {}
+BlockPlan::BlockPlan(DatasetInfo const& info, BlockLimits limits)
+    : file_(info.file),
+      dataset_(info.dataset),
+      kind_(info.kind),
+      tiling_(info.shape, tile_of(info, limits)) {}
 
 Block BlockPlan::operator[](std::uint64_t index) const {
   Block block{file_, dataset_, kind_, {}, {}};

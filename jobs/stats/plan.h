@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "jobs/stats/discovery.h"
 #include "jobs/stats/number.h"
-#include "jobs/stats/source.h"
 
 namespace cohort::stats {
 
@@ -69,7 +69,7 @@ struct BlockLimits {
 /// reader needs about twice the chunk's size meanwhile.
 class BlockPlan {
  public:
-  explicit BlockPlan(Source const& source, BlockLimits limits = {});
+  explicit BlockPlan(DatasetInfo const& info, BlockLimits limits = {});
 
   [[nodiscard]] std::uint64_t size() const noexcept { return tiling_.size(); }
   [[nodiscard]] Block operator[](std::uint64_t index) const;

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "jobs/stats/source.h"
+#include "jobs/stats/discovery.h"
 #include "jobs/stats/summary.h"
 
 namespace cohort::stats {
@@ -26,7 +26,7 @@ void print_table(std::ostream& out, std::vector<Summary> const& results,
                                   std::vector<StatsError> const& errors);
 
 /// Where an output came from; written as global attributes.
-struct Provenance {
+struct Origin {
   std::string title = "Statistics of HDF5 datasets";
   std::string command_line;
   std::string version;  ///< of cohort
@@ -38,10 +38,13 @@ struct Provenance {
 
 /// Writes a file that netCDF-4 tools and xarray open: one variable for each figure along the
 /// dimension `dataset`, the histograms along `dataset` x `bin` and `dataset` x `edge`, the errors
-/// along `error`. All results have the same number of bins. min and max are doubles here.
+/// along `error`. All results have the same number of bins. `min` and `max` are doubles for all;
+/// `extremes_kind` says where they are exactly: "float64": there; "int64": in `min_int64` and
+/// `max_int64`; "uint64": in `min_uint64` and `max_uint64`; "": there are no finite values. These
+/// have 0 for the other datasets, and no _FillValue, for which tools would make them doubles.
 /// The file appears under its name when it is whole and on disk, or not at all: then
 /// std::runtime_error says which call failed and why.
 void write_hdf5(std::string const& path, std::vector<Summary> const& results,
-                std::vector<StatsError> const& errors, Provenance const& provenance);
+                std::vector<StatsError> const& errors, Origin const& origin);
 
 }  // namespace cohort::stats

@@ -136,7 +136,7 @@ void write_figure(hid_t file, Description const& description, Dimension const& a
   write(file, description, {&axis}, H5T_NATIVE_DOUBLE, values.data());
 }
 
-/// The units that all sources share; null when they differ or have none.
+/// The units that all datasets share; null when they differ or have none.
 char const* common_units(std::vector<Summary> const& results) {
   std::string const& units = results.front().units;
   bool const common = std::all_of(results.begin(), results.end(),
@@ -170,6 +170,55 @@ void write_figures(hid_t file, Dimension const& axis, std::vector<Summary> const
                results, [](Summary const& s) { return s.std_dev; });
 }
 
+/// Both bounds of the datasets whose elements are of that kind, exactly; 0 for the others.
+template <class Integer, class Get>
+void write_integer(hid_t file, Description const& description, Dimension const& axis, hid_t type,
+                   std::vector<Summary> const& results, Get const& get) {
+  auto const values = column(results, [&](Summary const& summary) -> Integer {
+    Number const number = get(summary);
+    bool const is_of_kind = summary.count > 0 && number.kind() == Number(Integer{}).kind();
+    return is_of_kind ? static_cast<Integer>(number.as_uint64()) : 0;
+  });
+  write(file, description, {&axis}, type, values.data());
+}
+
+char const* extremes_kind(Summary const& summary) {
+  if (summary.count == 0) return "";
+  switch (summary.min.kind()) {
+    case ElementKind::kInt64:
+      return "int64";
+    case ElementKind::kUint64:
+      return "uint64";
+    default:
+      return "float64";
+  }
+}
+
+void write_exact_extremes(hid_t file, Dimension const& axis, std::vector<Summary> const& results) {
+  char const* units = common_units(results);
+  auto const min = [](Summary const& s) { return s.min; };
+  auto const max = [](Summary const& s) { return s.max; };
+  write_texts(file,
+              {"extremes_kind",
+               "where the exact min and max are: float64: in min and max; int64: in min_int64 and "
+               "max_int64; uint64: in min_uint64 and max_uint64; empty: there are none",
+               nullptr},
+              axis,
+              column(results, [](Summary const& s) { return std::string(extremes_kind(s)); }));
+  write_integer<std::int64_t>(file,
+                              {"min_int64", "smallest value of signed integers, exactly", units},
+                              axis, H5T_NATIVE_INT64, results, min);
+  write_integer<std::int64_t>(file,
+                              {"max_int64", "largest value of signed integers, exactly", units},
+                              axis, H5T_NATIVE_INT64, results, max);
+  write_integer<std::uint64_t>(
+      file, {"min_uint64", "smallest value of unsigned integers, exactly", units}, axis,
+      H5T_NATIVE_UINT64, results, min);
+  write_integer<std::uint64_t>(file,
+                               {"max_uint64", "largest value of unsigned integers, exactly", units},
+                               axis, H5T_NATIVE_UINT64, results, max);
+}
+
 void write_histograms(hid_t file, Dimension const& axis, std::vector<Summary> const& results) {
   std::size_t const bins = results.front().counts.size();
   Dimension const bin = make_dimension(file, "bin", bins);
@@ -199,19 +248,19 @@ void write_errors(hid_t file, std::vector<StatsError> const& errors) {
               column(errors, [](StatsError const& e) { return e.error; }));
 }
 
-void write_provenance(hid_t file, Provenance const& provenance) {
+void write_origin(hid_t file, Origin const& origin) {
   std::string inputs;
-  for (std::string const& input : provenance.inputs) {
+  for (std::string const& input : origin.inputs) {
     if (!inputs.empty()) inputs += '\n';
     inputs += input;
   }
-  set_attribute(file, "title", provenance.title);
-  set_attribute(file, "history", provenance.start_time + ": " + provenance.command_line);
-  set_attribute(file, "command_line", provenance.command_line);
-  set_attribute(file, "cohort_version", provenance.version);
-  set_attribute(file, "host", provenance.host);
-  set_attribute(file, "user", provenance.user);
-  set_attribute(file, "start_time", provenance.start_time);
+  set_attribute(file, "title", origin.title);
+  set_attribute(file, "history", origin.start_time + ": " + origin.command_line);
+  set_attribute(file, "command_line", origin.command_line);
+  set_attribute(file, "cohort_version", origin.version);
+  set_attribute(file, "host", origin.host);
+  set_attribute(file, "user", origin.user);
+  set_attribute(file, "start_time", origin.start_time);
   set_attribute(file, "hdf5_version", hdf5_version());
   set_attribute(file, "inputs", inputs);
 }
@@ -219,14 +268,15 @@ void write_provenance(hid_t file, Provenance const& provenance) {
 }  // namespace
 
 void write_hdf5(std::string const& path, std::vector<Summary> const& results,
-                std::vector<StatsError> const& errors, Provenance const& provenance) {
+                std::vector<StatsError> const& errors, Origin const& origin) {
   silence_hdf5();
   FileHandle const file = create_image();
-  write_provenance(file.get(), provenance);
+  write_origin(file.get(), origin);
   if (!results.empty()) {  // an axis of length 0 would be an unlimited one to netCDF
     Dimension const axis = make_dimension(file.get(), "dataset", results.size());
     write_names(file.get(), axis, results);
     write_figures(file.get(), axis, results);
+    write_exact_extremes(file.get(), axis, results);
     write_histograms(file.get(), axis, results);
   }
   if (!errors.empty()) write_errors(file.get(), errors);

@@ -54,13 +54,10 @@ struct Spread {
 
 /// Throws std::runtime_error, one line, when the block cannot be read.
 [[nodiscard]] Spread scan_spread(BlockReader& reader, Block const& block, SpreadInput const& input);
-/// The same with a reader of its own.
-[[nodiscard]] Spread scan_spread(Block const& block, SpreadInput const& input);
 [[nodiscard]] Spread scan_spread(Elements elements, SpreadInput const& input);
 
 /// `into` takes up `other`, of the same dataset and input.
 void merge(Spread& into, Spread const& other);
-[[nodiscard]] Spread combine(Spread a, Spread const& b);
 
 /// The population's standard deviation by the corrected two-pass formula: T. F. Chan, G. H. Golub,
 /// R. J. LeVeque, "Algorithms for computing the sample variance", The American Statistician 37

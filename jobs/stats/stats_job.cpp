@@ -14,14 +14,21 @@ namespace {
 
 /// One dataset on its way through both passes.
 struct Dataset {
-  explicit Dataset(Source its_source) : source(std::move(its_source)), plan(source) {}
+  explicit Dataset(DatasetInfo its_info) : info(std::move(its_info)), plan(info) {}
 
-  Source source;
+  DatasetInfo info;
   BlockPlan plan;
   Extent extent;
   std::optional<SpreadInput> spread_input;  // from the first pass; absent without finite values
   Spread spread;
+  std::uint64_t extents = 0;  // blocks of the first pass that came back, and of the second
+  std::uint64_t spreads = 0;
   std::optional<std::string> error;
+
+  [[nodiscard]] bool finished() const {
+    bool const needs_spread = extent.count > 0;
+    return extents == plan.size() && (!needs_spread || spreads == plan.size());
+  }
 };
 
 /// The blocks of the datasets one after the other, with each block's dataset. Leaves out what is
@@ -71,9 +78,42 @@ void run_pass(Pool<StatsWorker>& pool, std::vector<Dataset>& datasets, Stream st
       continue;
     }
     auto const& error = outcome.error();
-    // What the scan says names file and dataset itself; a lost worker is told in full.
-    dataset.error = error.kind() == ErrorKind::kFailed ? error.reason() : error.what();
+    // The report names file and dataset, so what the scan threw needs no more than its own text; a
+    // lost worker is told in full, with its last words.
+    dataset.error = one_line(error.kind() == ErrorKind::kFailed ? error.reason() : error.what());
   }
+}
+
+/// Throws what the pool throws where it cannot go on.
+void run_passes(Cluster& cluster, std::vector<Dataset>& datasets, std::uint32_t bins) {
+  std::uint64_t blocks = 0;
+  for (auto const& dataset : datasets) blocks += dataset.plan.size();
+  if (blocks == 0) return;
+  auto const workers =
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(blocks, cluster.workers()));
+  Pool<StatsWorker> pool(cluster, {.spawn = {.count = workers}});
+  run_pass<&StatsWorker::extent>(
+      pool, datasets, BlockStream(datasets, [](Dataset const&) { return true; }),
+      [](Dataset const&, Block block) { return std::tuple(std::move(block)); },
+      [](Dataset& dataset, Extent const& part) {
+        merge(dataset.extent, part);
+        ++dataset.extents;
+      });
+  for (auto& dataset : datasets) {
+    if (!dataset.error && dataset.extent.count > 0) {
+      dataset.spread_input = make_spread_input(dataset.extent, bins);
+    }
+  }
+  run_pass<&StatsWorker::spread>(
+      pool, datasets,
+      BlockStream(datasets, [](Dataset const& each) { return each.spread_input.has_value(); }),
+      [](Dataset const& dataset, Block block) {
+        return std::tuple(std::move(block), *dataset.spread_input);
+      },
+      [](Dataset& dataset, Spread const& part) {
+        merge(dataset.spread, part);
+        ++dataset.spreads;
+      });
 }
 
 }  // namespace
@@ -82,41 +122,24 @@ Report run_stats(Cluster& cluster, std::vector<std::string> const& arguments, st
   auto discovery = discover(arguments);
   Report report{.results = {}, .errors = std::move(discovery.errors)};
   std::vector<Dataset> datasets;
-  std::uint64_t blocks = 0;
-  for (auto& source : discovery.sources) {
-    datasets.emplace_back(std::move(source));
-    blocks += datasets.back().plan.size();
-  }
-  if (blocks > 0) {
-    auto const workers =
-        static_cast<std::uint32_t>(std::min<std::uint64_t>(blocks, cluster.workers()));
-    Pool<StatsWorker> pool(cluster, {.spawn = {.count = workers}});
-    run_pass<&StatsWorker::extent>(
-        pool, datasets, BlockStream(datasets, [](Dataset const&) { return true; }),
-        [](Dataset const&, Block block) { return std::tuple(std::move(block)); },
-        [](Dataset& dataset, Extent const& part) { merge(dataset.extent, part); });
+  for (auto& info : discovery.datasets) datasets.emplace_back(std::move(info));
+  try {
+    run_passes(cluster, datasets, bins);
+  } catch (std::exception const& error) {  // no worker is left, and none can be started
+    report.out_of_workers = true;
     for (auto& dataset : datasets) {
-      if (!dataset.error && dataset.extent.count > 0) {
-        dataset.spread_input = make_spread_input(dataset.extent, bins);
-      }
+      if (!dataset.error && !dataset.finished()) dataset.error = one_line(error.what());
     }
-    run_pass<&StatsWorker::spread>(
-        pool, datasets,
-        BlockStream(datasets, [](Dataset const& each) { return each.spread_input.has_value(); }),
-        [](Dataset const& dataset, Block block) {
-          return std::tuple(std::move(block), *dataset.spread_input);
-        },
-        [](Dataset& dataset, Spread const& part) { merge(dataset.spread, part); });
   }
   for (auto& dataset : datasets) {
-    auto const& source = dataset.source;
+    auto const& info = dataset.info;
     try {
       if (dataset.error) throw std::runtime_error(*dataset.error);
-      report.results.push_back(dataset.spread_input ? finish(source, dataset.extent,
-                                                             *dataset.spread_input, dataset.spread)
-                                                    : finish_empty(source, dataset.extent, bins));
+      report.results.push_back(
+          dataset.spread_input ? finish(info, dataset.extent, *dataset.spread_input, dataset.spread)
+                               : finish_empty(info, dataset.extent, bins));
     } catch (std::exception const& error) {
-      report.errors.push_back({source.file, source.dataset, error.what()});
+      report.errors.push_back({info.file, info.dataset, error.what()});
     }
   }
   return report;

@@ -7,9 +7,9 @@
 
 #include "core/function.h"
 #include "jobs/stats/block_reader.h"
+#include "jobs/stats/discovery.h"
 #include "jobs/stats/extent.h"
 #include "jobs/stats/plan.h"
-#include "jobs/stats/source.h"
 #include "jobs/stats/spread.h"
 #include "jobs/stats/summary.h"
 #include "launch/cluster.h"
@@ -33,11 +33,13 @@ class StatsWorker {
 struct Report {
   std::vector<Summary> results;
   std::vector<StatsError> errors;
+  bool out_of_workers = false;  ///< what was not finished by then is among the errors
 };
 
 /// Both passes over all datasets of the arguments, on the cluster's workers. The blocks of all
 /// datasets are one stream of tasks, so that small datasets keep the workers busy too. What fails,
-/// fails its dataset alone. The figures do not depend on the number of workers: all sums are exact.
+/// fails its dataset alone, save that no dataset can be finished where no worker can be started any
+/// more. The figures do not depend on the number of workers: all sums are exact.
 [[nodiscard]] Report run_stats(Cluster& cluster, std::vector<std::string> const& arguments,
                                std::uint32_t bins);
 

@@ -1,15 +1,13 @@
-// The final figures of one dataset, and the two passes one after the other in this process.
-// The distributed program does the same with scan_extent and scan_spread on its workers.
+// The final figures of one dataset, from the partials of both passes over it.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "jobs/stats/discovery.h"
 #include "jobs/stats/extent.h"
 #include "jobs/stats/number.h"
-#include "jobs/stats/plan.h"
-#include "jobs/stats/source.h"
 #include "jobs/stats/spread.h"
 
 namespace cohort::stats {
@@ -19,7 +17,7 @@ namespace cohort::stats {
 struct Summary {
   std::string file;
   std::string dataset;
-  std::string units;            ///< the source's attribute, or ""
+  std::string units;            ///< the dataset's attribute, or ""
   std::uint64_t count = 0;      ///< finite values
   std::uint64_t nonfinite = 0;  ///< NaN and infinities
   Number min;                   ///< exact: integers stay integers
@@ -28,23 +26,16 @@ struct Summary {
   double std_dev = 0;         ///< of the population: divided by count
   std::vector<double> edges;  ///< bins + 1; from 0 to 1 when count == 0, as numpy's
   std::vector<std::uint64_t> counts;
-
-  template <class Archive>
-  void serialize(Archive& archive, unsigned) {
-    archive& file& dataset& units& count& nonfinite& min& max& mean& std_dev& edges& counts;
-  }
 };
 
 /// Puts the partials of all blocks together. Throws std::runtime_error when the second pass saw
 /// another number of values than the first: the file changed between them.
-[[nodiscard]] Summary finish(Source const& source, Extent const& extent, SpreadInput const& input,
-                             Spread const& spread);
+[[nodiscard]] Summary finish(DatasetInfo const& info, Extent const& extent,
+                             SpreadInput const& input, Spread const& spread);
 
 /// The figures of a dataset without finite values: no second pass is needed.
-[[nodiscard]] Summary finish_empty(Source const& source, Extent const& extent, std::uint32_t bins);
-
-/// Both passes over all blocks in this process. Throws as the scans do.
-[[nodiscard]] Summary summarize(Source const& source, std::uint32_t bins, BlockLimits limits = {});
+[[nodiscard]] Summary finish_empty(DatasetInfo const& info, Extent const& extent,
+                                   std::uint32_t bins);
 
 /// 0: all done; 1: some inputs failed, the rest was done; 2: nothing could be done.
 [[nodiscard]] int exit_code(std::vector<Summary> const& results,

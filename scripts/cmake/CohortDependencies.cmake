@@ -2,6 +2,12 @@
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 
+include(CheckIncludeFileCXX)
+check_include_file_cxx(sys/pidfd.h COHORT_HAVE_PIDFD)
+if(NOT COHORT_HAVE_PIDFD)
+  message(FATAL_ERROR "cohort needs <sys/pidfd.h>: glibc 2.36 or newer, as Debian 12 has")
+endif()
+
 # Boost.Serialization: cohort's archive is header-only, but the interface it serves has a small library.
 if(COHORT_STATIC_RUNTIME)
   set(Boost_USE_STATIC_LIBS ON)
@@ -27,8 +33,10 @@ target_include_directories(cohort_spdlog SYSTEM INTERFACE
 target_compile_definitions(cohort_spdlog INTERFACE SPDLOG_HEADER_ONLY SPDLOG_FMT_EXTERNAL)
 target_link_libraries(cohort_spdlog INTERFACE fmt::fmt-header-only)
 find_package(CLI11 2.1 REQUIRED)
-find_package(nlohmann_json 3.11 REQUIRED)
-find_package(HDF5 1.10 REQUIRED COMPONENTS C HL)
+if(COHORT_BUILD_JOBS)
+  find_package(nlohmann_json 3.11 REQUIRED)
+  find_package(HDF5 1.10.7 REQUIRED COMPONENTS C HL)  # the first with H5Pset_file_locking
+endif()
 if(COHORT_BUILD_TESTS)
   find_package(GTest 1.12 REQUIRED)
 endif()

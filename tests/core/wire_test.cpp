@@ -1,9 +1,18 @@
 // core/WIRE.md prints the bytes of a call: they are what a call really sends.
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <numeric>
+#include <optional>
 #include <sstream>
 #include <string>
+#include <tuple>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -97,6 +106,73 @@ TEST(Wire, CarriesAFailureAsTheDocumentDescribesIt) {
   expected[20] = std::byte{1};
   expected[28] = std::byte{'f'};
   EXPECT_EQ(bytes, expected);
+}
+
+struct Point {
+  std::uint8_t x = 0;
+  std::uint8_t y = 0;
+  template <class Archive>
+  void serialize(Archive& archive, unsigned) {
+    archive& x& y;
+  }
+};
+
+struct Nothing {
+  template <class Archive>
+  void serialize(Archive&, unsigned) {}
+};
+
+/// The examples of the document's table of values: each is an expression and its bytes, both in
+/// backticks, in a row's last cell.
+std::map<std::string, Bytes> printed_values() {
+  std::ifstream file(COHORT_SOURCE_DIR "/core/WIRE.md");
+  std::map<std::string, Bytes> values;
+  bool in_table = false;
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("## ")) in_table = line == "## Values";
+    if (!in_table || !line.starts_with("| ") || !line.ends_with("` |")) continue;
+    std::istringstream cell(line.substr(line.rfind(" | ", line.size() - 3) + 3));
+    std::string skipped;
+    std::string expression;
+    std::string digits;
+    std::getline(cell, skipped, '`');
+    std::getline(cell, expression, '`');
+    std::getline(cell, skipped, '`');
+    std::getline(cell, digits, '`');
+    std::istringstream words(digits);
+    Bytes bytes;
+    for (std::string word; words >> word;) {
+      bytes.push_back(static_cast<std::byte>(std::stoi(word, nullptr, 16)));
+    }
+    values.emplace(expression, std::move(bytes));
+  }
+  return values;
+}
+
+TEST(Wire, CarriesValuesAsTheDocumentPrintsThem) {
+  using std::filesystem::path;
+  using Seconds = std::chrono::duration<std::int32_t>;
+  using Instant = std::chrono::time_point<std::chrono::system_clock, Seconds>;
+  std::map<std::string, Bytes> const sent{
+      {"std::int16_t{-2}", test::encoded(std::int16_t{-2})},
+      {"true", test::encoded(true)},
+      {"std::string(\"hi\")", test::encoded(std::string("hi"))},
+      {"path(\"/\")", test::encoded(path("/"))},
+      {"std::vector{true, false}", test::encoded(std::vector{true, false})},
+      {"std::array<std::uint16_t, 2>{1, 2}", test::encoded(std::array<std::uint16_t, 2>{1, 2})},
+      {"std::pair(std::uint8_t{7}, true)", test::encoded(std::pair(std::uint8_t{7}, true))},
+      {"std::optional(std::uint8_t{7})", test::encoded(std::optional(std::uint8_t{7}))},
+      {"std::variant<bool, std::uint8_t>(std::uint8_t{7})",
+       test::encoded(std::variant<bool, std::uint8_t>(std::uint8_t{7}))},
+      {"std::monostate{}", test::encoded(std::monostate{})},
+      {"std::optional(std::tuple<>{})", test::encoded(std::optional(std::tuple<>{}))},
+      {"std::array<int, 0>{}", test::encoded(std::array<int, 0>{})},
+      {"std::chrono::duration<std::int32_t>(3)", test::encoded(Seconds(3))},
+      {"system_clock at 3 as int32 seconds", test::encoded(Instant(Seconds(3)))},
+      {"Point{1, 2}", test::encoded(Point{1, 2})},
+      {"Nothing{}", test::encoded(Nothing{})},
+  };
+  EXPECT_EQ(printed_values(), sent);
 }
 
 }  // namespace

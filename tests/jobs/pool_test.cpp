@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "launch/command_line.h"
+#include "tests/support/waiting.h"
 
 namespace {
 
@@ -68,6 +69,17 @@ class Tasks {
     if (x == 7) std::raise(SIGKILL);
     return x;
   }
+  void mark(int x) const { std::ofstream(init_.folder + "/" + std::to_string(x)).close(); }
+  void refuse_seven(int x) const {
+    if (x == 7) throw std::invalid_argument("seven");
+  }
+  /// Ends its worker once `folder` has a file "go"; says that it waits for that by "waiting".
+  int die_on_go(int) const {
+    std::ofstream(init_.folder + "/waiting").close();
+    while (!std::filesystem::exists(init_.folder + "/go")) std::this_thread::yield();
+    std::raise(SIGKILL);
+    return 0;
+  }
   int slow_first(int x) const {
     if (x == 0) std::this_thread::sleep_for(std::chrono::milliseconds(200));
     return x;
@@ -76,7 +88,8 @@ class Tasks {
   using Functions = cohort::FunctionList<&Tasks::square, &Tasks::add, &Tasks::inverse, &Tasks::sum,
                                          &Tasks::word, &Tasks::join, &Tasks::odd_only, &Tasks::find,
                                          &Tasks::find_or_compute_for_ever, &Tasks::place_of_task,
-                                         &Tasks::die_once, &Tasks::poison, &Tasks::slow_first>;
+                                         &Tasks::die_once, &Tasks::poison, &Tasks::slow_first,
+                                         &Tasks::mark, &Tasks::refuse_seven, &Tasks::die_on_go>;
 
  private:
   TaskInit init_;
@@ -84,7 +97,49 @@ class Tasks {
   unsigned count_;
 };
 
-constexpr auto kTypes = cohort::app_types<Tasks>;
+/// A worker that can be constructed once in each place, and while the folder has a file "allowed".
+class Irreplaceable {
+ public:
+  using Init = TaskInit;
+  Irreplaceable(TaskInit init, cohort::WorkerContext const& context) {
+    auto const mark = init.folder + "/constructed_" + std::to_string(context.index);
+    if (std::filesystem::exists(mark) && !std::filesystem::exists(init.folder + "/allowed")) {
+      throw std::runtime_error("no second time");
+    }
+    std::ofstream(mark).close();
+  }
+  int poison(int x) const {
+    if (x == 7) std::raise(SIGKILL);
+    return x;
+  }
+  int always_poison(int) const {
+    std::raise(SIGKILL);
+    return 0;
+  }
+
+  using Functions = cohort::FunctionList<&Irreplaceable::poison, &Irreplaceable::always_poison>;
+};
+
+constexpr auto kTypes = cohort::app_types<Tasks, Irreplaceable>;
+
+/// A folder that goes with the test.
+class Folder {
+ public:
+  Folder() {
+    auto name = testing::TempDir() + "cohort_pool_XXXXXX";
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
+    path_ = name;
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  [[nodiscard]] std::string const& path() const { return path_; }
+  void put(std::string const& name) const { std::ofstream(path_ + "/" + name).close(); }
+  [[nodiscard]] bool has(std::string const& name) const {
+    return std::filesystem::exists(path_ + "/" + name);
+  }
+
+ private:
+  std::string path_;
+};
 
 class PoolTest : public testing::TestWithParam<cohort::Transport> {
  protected:
@@ -255,23 +310,19 @@ TEST_P(PoolTest, SeveralOperationsMayBeUnderWayAtOnce) {
 }
 
 TEST_P(PoolTest, RunsTheTasksOfALostWorkerAgainOnAnother) {
-  auto const folder = testing::TempDir() + "cohort_pool_" + std::to_string(::getpid());
-  std::filesystem::create_directories(folder);
-  {
-    auto workers = pool(3, {.folder = folder});
-    int expected = 0;
-    for (int x : workers.map(fn<&Tasks::die_once>, std::views::iota(0, 60))) {
-      ASSERT_EQ(x, expected++);
-    }
-    EXPECT_EQ(expected, 60);
-    // Every place is filled again, by a worker that knows its place.
-    std::set<std::pair<unsigned, unsigned>> places;
-    for (auto const& place : workers.map(fn<&Tasks::place_of_task>, std::views::iota(0, 60))) {
-      places.insert(place);
-    }
-    EXPECT_EQ(places, (std::set<std::pair<unsigned, unsigned>>{{0, 3}, {1, 3}, {2, 3}}));
+  Folder const folder;
+  auto workers = pool(3, {.folder = folder.path()});
+  int expected = 0;
+  for (int x : workers.map(fn<&Tasks::die_once>, std::views::iota(0, 60))) {
+    ASSERT_EQ(x, expected++);
   }
-  std::filesystem::remove_all(folder);
+  EXPECT_EQ(expected, 60);
+  // Every place is filled again, by a worker that knows its place.
+  std::set<std::pair<unsigned, unsigned>> places;
+  for (auto const& place : workers.map(fn<&Tasks::place_of_task>, std::views::iota(0, 60))) {
+    places.insert(place);
+  }
+  EXPECT_EQ(places, (std::set<std::pair<unsigned, unsigned>>{{0, 3}, {1, 3}, {2, 3}}));
 }
 
 TEST_P(PoolTest, ATaskThatKillsItsWorkersIsGivenUpAndTheRestIsDone) {
@@ -289,6 +340,126 @@ TEST_P(PoolTest, ATaskThatKillsItsWorkersIsGivenUpAndTheRestIsDone) {
   EXPECT_EQ(done.size() + lost.size(), 40U);
   EXPECT_TRUE(lost.contains(7));
   EXPECT_EQ(lost.size(), 1U) << "a task that only shared a worker with the poison was given up";
+}
+
+TEST_P(PoolTest, GoesOnWithTheOthersWhereAReplacementCannotBeStarted) {
+  Folder const folder;
+  cohort::Pool<Irreplaceable> workers(
+      cluster_, {.spawn = {.count = 4, .on_failure = count_deaths()}}, TaskInit{0, folder.path()});
+  std::set<std::size_t> done;
+  std::set<std::size_t> lost;
+  for (auto& outcome : workers.map_outcomes(fn<&Irreplaceable::poison>, std::views::iota(0, 40))) {
+    (outcome.ok() ? done : lost).insert(outcome.index());
+  }
+  EXPECT_EQ(lost, std::set<std::size_t>{7});
+  EXPECT_EQ(done.size(), 39U);
+  // One place of the four is left.
+  std::vector<int> const inputs{1, 2, 3};
+  int sum = 0;
+  for (int x : workers.map(fn<&Irreplaceable::poison>, inputs)) sum += x;
+  EXPECT_EQ(sum, 6);
+}
+
+TEST_P(PoolTest, ThrowsOnlyWhereNoWorkerIsLeftAndNoneCanBeStarted) {
+  Folder const folder;
+  cohort::Pool<Irreplaceable> workers(
+      cluster_, {.spawn = {.count = 2, .on_failure = count_deaths()}}, TaskInit{0, folder.path()});
+  auto const run = [&] {
+    std::size_t outcomes = 0;
+    for ([[maybe_unused]] auto& outcome :
+         workers.map_outcomes(fn<&Irreplaceable::always_poison>, std::views::iota(0, 3))) {
+      ++outcomes;
+    }
+    return outcomes;
+  };
+  try {
+    run();
+    FAIL();
+  } catch (cohort::Error const& error) {
+    EXPECT_EQ(error.kind(), cohort::ErrorKind::kFailed);
+    EXPECT_EQ(error.reason(), "no second time");
+  }
+  EXPECT_THROW(run(), cohort::Error) << "an operation on an empty pool ended without its results";
+  folder.put("allowed");
+  EXPECT_EQ(run(), 3U);
+}
+
+TEST_P(PoolTest, RefusesToHaveNoTaskInFlight) {
+  try {
+    cohort::Pool<Tasks> workers(cluster_, {.spawn = {.count = 1}, .in_flight = 0}, TaskInit{});
+    FAIL();
+  } catch (std::invalid_argument const& error) {
+    EXPECT_NE(std::string(error.what()).find("PoolOptions::in_flight is 0"), std::string::npos);
+  }
+}
+
+TEST_P(PoolTest, BlamesNoTaskOfAnotherOperationForALostWorker) {
+  Folder const folder;
+  cohort::Pool<Tasks> workers(
+      cluster_, {.spawn = {.count = 1, .on_failure = count_deaths()}, .losses_to_give_up = 1},
+      TaskInit{0, folder.path()});
+  cohort::ErrorKind killers_end{};
+  std::thread killer([&] {
+    std::vector<int> const one{0};
+    for (auto& outcome : workers.map_outcomes(fn<&Tasks::die_on_go>, one)) {
+      if (!outcome.ok()) killers_end = outcome.error().kind();
+    }
+  });
+  EXPECT_TRUE(cohort::test::eventually([&] { return folder.has("waiting"); }));
+  // This operation's tasks wait behind the killer: when the third input is asked for, the first is
+  // on its way.
+  int asked = 0;
+  cohort::Generated<int> inputs([&]() -> std::optional<int> {
+    if (asked == 2) folder.put("go");
+    return asked < 5 ? std::optional(asked++) : std::nullopt;
+  });
+  int good = 0;
+  for (auto& outcome : workers.map_outcomes(fn<&Tasks::square>, std::move(inputs))) {
+    EXPECT_TRUE(outcome.ok()) << outcome.error().what();
+    ++good;
+  }
+  killer.join();
+  EXPECT_EQ(good, 5);
+  EXPECT_EQ(killers_end, cohort::ErrorKind::kDisconnected);
+}
+
+TEST_P(PoolTest, BlamesTheRunningTaskThoughAnotherOperationHasNotReadItsResults) {
+  auto workers = pool(1);
+  auto unread = workers.map(fn<&Tasks::square>, std::views::iota(0, 3));
+  auto first = unread.begin();
+  EXPECT_EQ(*first, 0);  // the second is answered or on its way, and nobody reads it
+  int losses = 0;
+  std::vector<int> const poison{7};
+  for (auto& outcome : workers.map_outcomes(fn<&Tasks::poison>, poison)) {
+    losses += outcome.ok() ? 0 : 1;
+  }
+  EXPECT_EQ(losses, 1);
+  int rest = 0;
+  for (++first; first != unread.end(); ++first) rest += *first;
+  EXPECT_EQ(rest, 1 + 4);
+  // Three workers were lost to the poison: no loss was put down to another task.
+  EXPECT_TRUE(cohort::test::eventually([&] { return deaths_.load() >= 3; }));
+  EXPECT_EQ(deaths_.load(), 3);
+}
+
+TEST_P(PoolTest, MapOfAFunctionThatReturnsVoidReturnsWhenAllIsDone) {
+  Folder const folder;
+  auto workers = pool(3, {.bias = 0, .folder = folder.path()});
+  workers.map(fn<&Tasks::mark>, std::views::iota(0, 100));
+  for (int x = 0; x < 100; ++x) EXPECT_TRUE(folder.has(std::to_string(x))) << x;
+  EXPECT_THROW(workers.map(fn<&Tasks::refuse_seven>, std::views::iota(0, 100)), cohort::Error);
+}
+
+TEST_P(PoolTest, MapOutcomesOfAFunctionThatReturnsVoidTellsWhatBecameOfEach) {
+  auto workers = pool(3);
+  std::vector<std::size_t> failed;
+  std::size_t good = 0;
+  for (auto& outcome : workers.map_outcomes(fn<&Tasks::refuse_seven>, std::views::iota(0, 50))) {
+    outcome.ok() ? void(++good) : failed.push_back(outcome.index());
+    if (outcome.ok()) outcome.get();
+  }
+  EXPECT_EQ(good, 49U);
+  EXPECT_EQ(failed, std::vector<std::size_t>{7});
 }
 
 }  // namespace

@@ -10,13 +10,16 @@ every figure to 1e-9 relative and every histogram exactly. Needs h5py and numpy.
 import json
 import math
 import os
-import struct
 import subprocess
 import sys
 from fractions import Fraction
 
 import h5py
 import numpy as np
+
+sys.dont_write_bytecode = True  # the sources' folder stays as it is
+from stats_files import (write_good, write_big, write_bad, write_mixed, write_unknown_filter,
+                         write_broken_units, write_virtual)
 
 TOLERANCE = 1e-9
 failures = []
@@ -131,114 +134,6 @@ def run_json(program, arguments, **more):
         return code, {"datasets": [], "errors": []}
 
 
-def good_arrays():
-    rng = np.random.default_rng(7)
-    big = 2 ** 62
-    top = np.finfo("f8").max
-    tiny = 5e-324
-    return {
-        "normal": rng.normal(size=20000),
-        "normal32": rng.normal(size=20001).astype("f4"),
-        "half": rng.normal(size=501).astype("f2"),
-        "longdouble": rng.normal(size=301).astype(np.longdouble),
-        "big_endian": rng.normal(size=1000).astype(">f8"),
-        "big_endian32": rng.normal(size=1000).astype(">f4"),
-        "big_endian_int": rng.integers(-1000, 1000, 999).astype(">i2"),
-        "scalar": np.float64(3.25),
-        "scalar_int": np.int32(-7),
-        "one": np.array([42.0]),
-        "bool": rng.integers(0, 2, 100).astype(bool),
-        "cancel": np.tile([1e16, 1.0, -1e16], 5000),
-        "cancel_hard": np.array([1e308, 1.0, -1e308, 1e-300, 3.0]),
-        "cancel_32": np.tile(np.array([1e30, 1.0, -1e30], "f4"), 3333),
-        "offset": 1e9 + rng.normal(size=20000) * 1e-3,
-        "offset_far": 1e15 + rng.integers(0, 3, 9999).astype("f8"),
-        "huge": np.full(1000, 1e308),
-        "huge_both": np.tile([1e308, -1e308], 500),
-        "max_both": np.array([top, -top, top]),
-        "max_mixed": np.array([top, -top, 1.0, 2.0, 3.0, top]),
-        "denormal": np.array([tiny, 2 * tiny, 3 * tiny, 7 * tiny]),
-        "denormals": rng.integers(0, 2 ** 40, 3000).astype("u8").view("f8"),
-        "mixed_scale": 10.0 ** rng.uniform(-300, 300, 5000),
-        "equal": np.full(12345, 0.1),
-        "equal_int": np.full(777, -3, "i8"),
-        "equal_huge": np.full(100, 1e300),
-        "almost_equal": np.append(np.full(9999, 0.1), np.nextafter(0.1, 1)),
-        "negative_zero": np.array([-0.0, 0.0, -0.0]),
-        "nan_some": np.where(rng.random(5000) < 0.3, np.nan, rng.normal(size=5000)),
-        "inf_some": np.where(rng.random(5000) < 0.1, np.inf, rng.normal(size=5000)).astype("f4"),
-        "inf_minus": np.array([-np.inf, 1.0, 2.0, np.inf, np.nan]),
-        "nan_only": np.full(50, np.nan),
-        "empty": np.zeros((0,)),
-        "empty_3d": np.zeros((3, 0, 4), "i4"),
-        "int_62": np.tile(np.array([big, big + 1, big + 2], "i8"), 3000),
-        "int_extremes": np.array([-2 ** 63, 2 ** 63 - 1, 0, 5], "i8"),
-        "int_extremes_2": np.array([-2 ** 63, 2 ** 63 - 1], "i8"),
-        "int_min": np.array([-2 ** 63, -2 ** 63, -2 ** 63 + 1], "i8"),
-        "uint_top": np.array([2 ** 64 - 1, 2 ** 64 - 2, 2 ** 64 - 3], "u8"),
-        "uint_extremes": np.array([0, 2 ** 64 - 1, 2 ** 63], "u8"),
-        "uint_62": np.tile(np.array([big, big + 1, big + 2], "u8"), 500),
-        "int_one_off": np.append(np.full(20000, big, "i8"), big + 1),
-        "i1": rng.integers(-128, 128, 5000).astype("i1"),
-        "u1": rng.integers(0, 256, 5000).astype("u1"),
-        "i2": rng.integers(-2 ** 15, 2 ** 15, 5000).astype("i2"),
-        "u2": rng.integers(0, 2 ** 16, 5000).astype("u2"),
-        "i4": rng.integers(-2 ** 31, 2 ** 31, 5000).astype("i4"),
-        "u4": rng.integers(0, 2 ** 32, 5000).astype("u4"),
-        "on_edges": np.repeat(np.linspace(0, 1, 51), 7),
-        "on_edges_7": np.repeat(np.linspace(-0.3, 0.7, 51), 3),
-        "integers_as_doubles": rng.integers(0, 51, 8000).astype("f8"),
-    }
-
-
-def write_good(folder):
-    rng = np.random.default_rng(11)
-    path = os.path.join(folder, "good:with colon.h5")
-    with h5py.File(path, "w") as f:
-        for name, array in good_arrays().items():
-            f[name] = array
-        cube = rng.normal(size=(37, 53, 71))
-        f.create_dataset("group/cube", data=cube)
-        f.create_dataset("group/chunked", data=cube, chunks=(5, 53, 8), compression="gzip",
-                         shuffle=True, fletcher32=True)
-        f.create_dataset("group/unlimited", data=cube[:7], maxshape=(None, None, None),
-                         chunks=(16, 64, 128))
-        f.create_dataset("group/tiny_chunks", data=np.arange(999), chunks=(1,))
-        f.create_dataset("group/scaleoffset", data=np.arange(9999), chunks=(100,), scaleoffset=0)
-        f.create_dataset("never_written", shape=(1000,), dtype="f8", fillvalue=2.5)
-        f.create_dataset("never_written_chunked", shape=(1000, 3), chunks=(10, 3), dtype="i2")
-        f.create_dataset("compact", data=np.arange(10.0)).attrs["units"] = "m s-1"
-        f["null"] = h5py.Empty("f8")
-        f["hard/linked_again"] = f["normal"]
-        f["soft"] = h5py.SoftLink("/normal")
-        scale = f.create_dataset("axis", data=np.arange(37) * 0.5)
-        scale.make_scale("axis")
-        f["group/cube"].dims[0].attach_scale(scale)
-        bare = f.create_dataset("bare_axis", shape=(53,), dtype=">f4")
-        bare.make_scale("This is a netCDF dimension but not a netCDF variable.%10d" % 53)
-        color = h5py.enum_dtype({"RED": 0, "GREEN": 1, "BLUE": 42}, basetype="i2")
-        f.create_dataset("enum", data=np.array([0, 1, 42, 42], "i2"), dtype=color)
-    return path
-
-
-def write_big(folder):
-    """Datasets of several blocks, cut in every way that the plan knows."""
-    rng = np.random.default_rng(13)
-    path = os.path.join(folder, "big.h5")
-    with h5py.File(path, "w") as f:
-        line = rng.normal(50, 3, 3_000_000)
-        f["line"] = line
-        f["line32"] = line.astype("f4")
-        f["rows"] = line.reshape(3, 1_000_000)
-        f["planes"] = line.reshape(300, 100, 100)
-        f.create_dataset("chunks", data=line.reshape(3000, 1000), chunks=(64, 300), compression=1)
-        f.create_dataset("one_chunk", data=line, chunks=(3_000_000,), compression=1, shuffle=True)
-        f.create_dataset("large_chunks", data=line.reshape(30, 100000), chunks=(20, 80000))
-        f.create_dataset("bytes", data=(line % 100).astype("u1"), chunks=(2_500_000,), compression=1)
-        f["cancel"] = np.concatenate([line * 1e15, np.ones(1000), -line[::-1] * 1e15])
-    return path
-
-
 def arrays_of(path):
     """Path to array of all that the program should report from a file, in its order."""
     arrays = {}
@@ -270,85 +165,6 @@ def check_file(program, path, bins=50):
     for entry in got["datasets"]:
         expect(entry["file"] == path, f"{path}: file is {entry['file']}")
         check_figures(f"{path}:{entry['dataset']}", entry, by_name[entry["dataset"]], bins)
-
-
-def write_bad(folder):
-    """Path to the text that its one error must contain."""
-    def at(name):
-        return os.path.join(folder, name)
-
-    bad = {at("missing.h5"): "No such file", folder: "directory"}
-    with open(at("text.h5"), "w") as f:
-        f.write("This is not HDF5.\n")
-    bad[at("text.h5")] = "not an HDF5 file"
-    open(at("empty.h5"), "w").close()
-    bad[at("empty.h5")] = "empty"
-    with open(at("classic.nc"), "wb") as f:
-        f.write(b"CDF\x01" + bytes(100))
-    bad[at("classic.nc")] = "netCDF classic"
-    with h5py.File(at("whole.h5"), "w") as f:
-        f["x"] = np.arange(10000.0)
-    with open(at("whole.h5"), "rb") as whole, open(at("truncated.h5"), "wb") as f:
-        f.write(whole.read()[:30000])
-    bad[at("truncated.h5")] = "truncated"
-    with h5py.File(at("nothing.h5"), "w") as f:
-        f.create_group("g")
-    bad[at("nothing.h5")] = "no datasets"
-    return bad
-
-
-def write_mixed(folder):
-    """A file with good and bad datasets; dataset to the text of its error."""
-    path = os.path.join(folder, "mixed.h5")
-    with h5py.File(path, "w") as f:
-        f["a_good"] = np.arange(5.0)
-        f["compound"] = np.zeros(3, [("a", "i4"), ("b", "f8")])
-        f["complex"] = np.zeros(3, "c16")
-        f["vlen_string"] = "text"
-        f["string"] = np.array([b"ab", b"cd"])
-        f.create_dataset("vlen", (2,), h5py.vlen_dtype("i4"))
-        f.create_dataset("opaque", data=np.array([b"ab"], "V2"))
-        f.create_dataset("reference", (1,), h5py.ref_dtype)
-        array = h5py.h5t.array_create(h5py.h5t.NATIVE_INT32, (3,))
-        h5py.h5d.create(f.id, b"array", array, h5py.h5s.create_simple((2,)))
-        h5py.h5d.create(f.id, b"bitfield", h5py.h5t.STD_B8LE, h5py.h5s.create_simple((2,)))
-        corrupt = f.create_dataset("corrupt", data=np.arange(4000.0), chunks=(1000,),
-                                   compression="gzip")
-        f["external"] = h5py.ExternalLink("not_there.h5", "/x")
-        f["dangling"] = h5py.SoftLink("/nowhere")
-        f["z_good"] = np.arange(7)
-        corrupt.id.write_direct_chunk((2000,), b"this is no zlib stream")
-    return path, {
-        "/compound": "not numeric: compound",
-        "/complex": "not numeric: compound",
-        "/vlen_string": "not numeric: variable-length string",
-        "/string": "not numeric: string",
-        "/vlen": "not numeric: variable-length",
-        "/opaque": "not numeric: opaque",
-        "/reference": "not numeric: reference",
-        "/array": "not numeric: array",
-        "/bitfield": "not numeric: bitfield",
-        "/corrupt": "inflate",
-        "/external": "broken external link to not_there.h5:/x",
-        "/dangling": "dangling soft link to /nowhere",
-    }
-
-
-def write_unknown_filter(folder):
-    """A dataset whose filter number no library has: 305, written over gzip's in the file."""
-    path = os.path.join(folder, "filter.h5")
-    with h5py.File(path, "w") as f:
-        f.create_dataset("x", data=np.arange(1000.0), chunks=(100,), compression="gzip",
-                         compression_opts=3)
-        f["y"] = np.arange(3.0)
-    with open(path, "rb") as f:
-        content = f.read()
-    entry = struct.pack("<HHHH", 1, 8, 1, 1) + b"deflate\0"
-    expect(content.count(entry) == 1, "the test cannot find the filter in its own file")
-    content = content.replace(entry, struct.pack("<HHHH", 305, 8, 1, 1) + b"unknown\0")
-    with open(path, "wb") as f:
-        f.write(content)
-    return path
 
 
 def one_error(program, argument, text, code_wanted=2):
@@ -388,6 +204,9 @@ def check_mixed(program, folder):
     for dataset, text in texts.items():
         expect(text in errors.get(dataset, ""), f"{path}:{dataset}: '{errors.get(dataset)}'")
         one_error(program, path + ":" + dataset, text)
+    path = write_broken_units(folder)
+    code, got = run_json(program, [path])
+    expect(code == 0 and len(got["datasets"]) == 1, f"{path}: {code}, {got['errors']}")
     path = write_unknown_filter(folder)
     one_error(program, path, "filter 305", code_wanted=1)
 
@@ -411,6 +230,32 @@ def check_links(program, folder):
     expect([d["dataset"] for d in got["datasets"]] == list(arrays), f"{path}: other datasets")
     for entry in got["datasets"]:
         check_figures(f"{path}:{entry['dataset']}", entry, arrays[entry["dataset"]], 50)
+
+
+def check_virtual(program, folder):
+    """A missing source must be an error: HDF5 would count its fill values as data."""
+    path, texts = write_virtual(folder)
+    code, got = run_json(program, [path])
+    expect(code == 1, f"{path}: exit code {code}")
+    errors = {e["dataset"]: e["error"] for e in got["errors"]}
+    expect(set(errors) == {d for d, text in texts.items() if text}, f"{path}: errors {errors}")
+    for dataset, text in texts.items():
+        if text:
+            expect(text in errors.get(dataset, ""), f"{path}:{dataset}: '{errors.get(dataset)}'")
+    for entry in got["datasets"]:
+        rows = {"/all_there": 3}.get(entry["dataset"], 1)
+        check_figures(f"{path}:{entry['dataset']}", entry, np.tile(np.arange(4.0), rows), 50)
+    # The prefix that HDF5 knows leads to a source that is elsewhere.
+    elsewhere = os.path.join(folder, "elsewhere")
+    os.makedirs(elsewhere, exist_ok=True)
+    with h5py.File(os.path.join(elsewhere, "gone.h5"), "w") as f:
+        f["x"] = np.arange(4.0)
+    for prefix in (elsewhere, "${ORIGIN}/../elsewhere"):
+        code, got = run_json(program, [path + ":/no_file"],
+                             environment=dict(os.environ, HDF5_VDS_PREFIX=prefix))
+        expect(code == 0, f"HDF5_VDS_PREFIX={prefix}: {got['errors']}")
+        for entry in got["datasets"]:
+            check_figures("with a prefix", entry, np.tile(np.arange(4.0), 2), 50)
 
 
 def check_permission(program, folder):
@@ -452,6 +297,18 @@ def check_reports(program, folder, good):
         for key in ("count", "nonfinite", "min", "max", "mean", "std"):
             want = [np.nan if d[key] is None else float(d[key]) for d in got["datasets"]]
             expect(np.array_equal(f[key][:].astype("f8"), want, equal_nan=True), f"report: {key}")
+        kinds = [k.decode() for k in f["extremes_kind"][:]]
+        expect({"float64", "int64", "uint64", ""} == set(kinds), f"report: kinds {set(kinds)}")
+        for bound in ("min", "max"):
+            for i, d in enumerate(got["datasets"]):
+                name = bound if kinds[i] in ("float64", "") else f"{bound}_{kinds[i]}"
+                exact = f[name][i].item()
+                same = exact == d[bound] or (d[bound] is None and math.isnan(exact))
+                expect(same, f"report: {name} of {d['dataset']}: {exact} != {d[bound]}")
+                expect(isinstance(exact, int) == isinstance(d[bound], int),
+                       f"report: {name} of {d['dataset']}: {exact} is of another type")
+            for kind in ("int64", "uint64"):
+                expect(f[f"{bound}_{kind}"].dtype == np.dtype(kind), f"report: type of {bound}_{kind}")
         expect(f["histogram_counts"][:].tolist() ==
                [d["histogram"]["counts"] for d in got["datasets"]], "report: counts")
         expect(f["histogram_edges"][:].tolist() ==
@@ -463,6 +320,71 @@ def check_reports(program, folder, good):
     expect(run(program, ["--output", "/dev/full/x.h5", good])[0] != 0, "report: impossible path")
     left = [name for name in os.listdir(folder) if ".tmp." in name]
     expect(left == [], f"temporary files left behind: {left}")
+
+
+def check_output_refused(program, folder):
+    """What --output must not replace; and that a link to a file stays one. No device is tried."""
+    def at(name):
+        return os.path.join(folder, name)
+
+    def put(name, make):
+        if os.path.lexists(at(name)):
+            (os.rmdir if os.path.isdir(at(name)) else os.unlink)(at(name))
+        make(at(name))
+        return at(name)
+
+    whole = at("whole.h5")
+    with open(whole, "rb") as f:
+        content = f.read()
+    fifo = put("fifo", os.mkfifo)
+    refused = {
+        fifo: "it is a FIFO, not a regular file",
+        put("to_fifo", lambda path: os.symlink("fifo", path)): "a FIFO, not a regular file",
+        put("a_folder", os.mkdir): "a directory, not a regular file",
+        put("nowhere", lambda path: os.symlink("not there", path)): "a link that leads nowhere",
+        whole: "same file as the input",
+        put("hard.h5", lambda path: os.link(whole, path)): "same file as the input",
+        put("soft.h5", lambda path: os.symlink("whole.h5", path)): "same file as the input",
+    }
+    before = sorted(os.listdir(folder))
+    for output, text in refused.items():
+        for name in (whole, whole + ":/x"):
+            code, out, err = run(program, ["--output", output, at("missing.h5"), name])
+            expect(code == 2, f"--output {output}: exit code {code}")
+            expect(text in err and output in err, f"--output {output}: '{err}' lacks '{text}'")
+            expect(err.count("\n") == 1, f"--output {output}: not one line: {err}")
+            expect(out == b"", f"--output {output}: work was done before it was refused")
+    expect(sorted(os.listdir(folder)) == before, "--output: files came or went")
+    with open(whole, "rb") as f:
+        expect(f.read() == content, "--output: the input was changed")
+    old = put("old.h5", lambda path: open(path, "w").close())
+    link = put("to_old.h5", lambda path: os.symlink("old.h5", path))
+    code, _, err = run(program, ["--output", link, whole])
+    expect(code == 0 and os.path.islink(link), f"--output through a link: {code} {err}")
+    with h5py.File(old, "r") as f:
+        expect("mean" in f, "--output through a link: the file that it leads to is another")
+
+
+def check_out_of_workers(program, folder, big):
+    """Too few descriptors for the workers: every figure is missing, and nothing else."""
+    path = os.path.join(folder, "empty_dataset.h5")
+    with h5py.File(path, "w") as f:
+        f["empty"] = np.zeros((0,))
+    output = os.path.join(folder, "out_of_workers.h5")
+    few = ["bash", "-c", 'ulimit -n 18 && exec "$@"', "bash"] + program[:1] + ["--workers", "local:8"]
+    code, got = run_json(few, ["--output", output, big, path])
+    expect(code == 2, f"out of workers: exit code {code}")
+    expect([d["dataset"] for d in got["datasets"]] == ["/empty"], "out of workers: other datasets")
+    expect({e["dataset"] for e in got["errors"]} == set(arrays_of(big)), "out of workers: errors")
+    for error in got["errors"]:
+        expect("Too many open files" in error["error"], f"out of workers: {error}")
+    with h5py.File(output, "r") as f:
+        expect(len(f["error_text"]) == len(got["errors"]), "out of workers: the HDF5 report")
+    code, out, _ = run(few, [big])
+    expect(code == 2 and b"Too many open files" in out, f"out of workers: table: {code} {out}")
+    few[2] = 'ulimit -n 8 && exec "$@"'
+    code, _, err = run(few, [big])
+    expect(code == 2 and "Too many open files" in err, f"not even a cluster: {code} {err}")
 
 
 def main():
@@ -487,8 +409,11 @@ def main():
     check_bad_files(program, folder)
     check_mixed(program, folder)
     check_links(program, folder)
+    check_virtual(program, folder)
     check_permission(program, folder)
     check_reports(program, folder, good)
+    check_output_refused(program, folder)
+    check_out_of_workers(program, folder, big)
     code, _, _ = run(program, ["--no-such-option"])
     expect(code == 2, f"bad command line: exit code {code}")
     print(f"{len(failures)} failures" if failures else "all figures agree")

@@ -5,8 +5,10 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "jobs/stats/discovery.h"
+#include "jobs/stats/extent.h"
+#include "jobs/stats/plan.h"
 #include "jobs/stats/report.h"
-#include "jobs/stats/source.h"
 #include "jobs/stats/summary.h"
 
 namespace cohort::stats {
@@ -53,6 +55,23 @@ class StatsReport : public testing::Test {
   fs::path folder_;
 };
 
+/// The first pass over a dataset that `argument` names alone.
+struct Scanned {
+  DatasetInfo info;
+  Extent extent;
+};
+Scanned scan(std::string const& argument) {
+  auto const found = discover(argument);
+  if (found.datasets.size() != 1) throw std::runtime_error("not one dataset: " + argument);
+  Scanned scanned{found.datasets.front(), {}};
+  BlockReader reader;
+  BlockPlan const plan(scanned.info);
+  for (std::uint64_t i = 0; i < plan.size(); ++i) {
+    merge(scanned.extent, scan_extent(reader, plan[i]));
+  }
+  return scanned;
+}
+
 TEST_F(StatsReport, WritesValidJsonWithExactIntegersAndNulls) {
   auto const json =
       nlohmann::json::parse(to_json({integers(), nothing()}, {{"b.h5", "", "not an HDF5 file"}}));
@@ -75,20 +94,17 @@ TEST_F(StatsReport, PrintsExactIntegersDashesAndErrors) {
   EXPECT_NE(out.str().find("error: b.h5:/x: line?break\n"), std::string::npos);
 }
 
-TEST_F(StatsReport, WritesAnHdf5FileThatItCanSummarizeItself) {
-  Provenance provenance;
-  provenance.inputs.assign(3000, "a very long list of inputs");
-  write_hdf5(at("out.h5"), {integers(), nothing()}, {{"b.h5", "", "bad"}}, provenance);
-  Discovery const found = discover(at("out.h5") + ":/histogram_counts");
-  ASSERT_EQ(found.sources.size(), 1u);
-  EXPECT_EQ(found.sources[0].units, "1");
-  Summary const summary = summarize(found.sources[0], 5);
-  EXPECT_EQ(summary.count, 4u);
-  EXPECT_EQ(summary.max, Number(std::uint64_t{2}));
-  Discovery const means = discover(at("out.h5") + ":/mean");
-  ASSERT_EQ(means.sources.size(), 1u);
-  EXPECT_EQ(means.sources[0].units, "K");
-  EXPECT_EQ(summarize(means.sources[0], 5).nonfinite, 1u);
+TEST_F(StatsReport, WritesAnHdf5FileThatItCanReadItself) {
+  Origin origin;
+  origin.inputs.assign(3000, "a very long list of inputs");
+  write_hdf5(at("out.h5"), {integers(), nothing()}, {{"b.h5", "", "bad"}}, origin);
+  auto const counts = scan(at("out.h5") + ":/histogram_counts");
+  EXPECT_EQ(counts.info.units, "1");
+  EXPECT_EQ(counts.extent.count, 4u);
+  EXPECT_EQ(counts.extent.max, Number(std::uint64_t{2}));
+  auto const means = scan(at("out.h5") + ":/mean");
+  EXPECT_EQ(means.info.units, "K");
+  EXPECT_EQ(means.extent.nonfinite, 1u);
 }
 
 TEST_F(StatsReport, LeavesNothingBehindWhenItCannotWrite) {
@@ -102,6 +118,12 @@ TEST_F(StatsReport, ExitCodeTellsAllFromSomeFromNothing) {
   EXPECT_EQ(exit_code({integers()}, {}), 0);
   EXPECT_EQ(exit_code({integers()}, {{"b", "", "bad"}}), 1);
   EXPECT_EQ(exit_code({}, {{"b", "", "bad"}}), 2);
+}
+
+TEST_F(StatsReport, PutsAnErrorOfSeveralLinesIntoOne) {
+  EXPECT_EQ(one_line("worker 3: lost\nlast lines of its stderr:\n\x1b[31mbad\tthing\r\n\n"),
+            "worker 3: lost | last lines of its stderr: |  [31mbad thing");
+  EXPECT_EQ(one_line(""), "");
 }
 
 TEST_F(StatsReport, PrefersAFileWhoseNameHasAColon) {

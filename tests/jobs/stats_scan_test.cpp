@@ -100,8 +100,8 @@ TEST(Scan, GivesTheSameBitsHoweverPartialsAreCombined) {
   Extent forward;
   Extent backward;
   for (std::size_t i = 0; i < 10; ++i) {
-    forward = combine(forward, scan_extent(blocks[i]));
-    backward = combine(scan_extent(blocks[9 - i]), backward);
+    merge(forward, scan_extent(blocks[i]));
+    merge(backward, scan_extent(blocks[9 - i]));
   }
   EXPECT_EQ(forward, backward);
   SpreadInput const input = make_spread_input(forward, 50);
@@ -109,9 +109,23 @@ TEST(Scan, GivesTheSameBitsHoweverPartialsAreCombined) {
   Spread second;
   for (std::size_t i = 0; i < 10; ++i) {
     merge(first, scan_spread(blocks[i], input));
-    second = combine(scan_spread(blocks[9 - i], input), second);
+    merge(second, scan_spread(blocks[9 - i], input));
   }
   EXPECT_EQ(first, second);
+}
+
+TEST(Scan, GivesTheSameZeroHoweverPartialsAreCombined) {
+  std::vector<double> const negative{-0.0, -0.0};
+  std::vector<double> const positive{0.0};
+  Extent const a = scan_extent(std::span(negative));
+  Extent const b = scan_extent(std::span(positive));
+  Extent forward = a;
+  merge(forward, b);
+  Extent backward = b;
+  merge(backward, a);
+  EXPECT_EQ(forward, backward);
+  EXPECT_FALSE(std::signbit(forward.min.as_double()));
+  EXPECT_FALSE(std::signbit(forward.max.as_double()));
 }
 
 TEST(Scan, RefusesASecondPassOverOtherData) {

@@ -1,4 +1,4 @@
-#include "jobs/stats/source.h"
+#include "jobs/stats/discovery.h"
 
 #include <algorithm>
 #include <exception>
@@ -56,7 +56,7 @@ herr_t note_link(hid_t, char const* name, H5L_info_t const* info, void* found) n
 void discover_named(hid_t file, Argument const& argument, Discovery& into) {
   Inspection found = inspect(file, argument.file, argument.dataset);
   if (found.placeholder) throw std::runtime_error("a netCDF dimension without values");
-  into.sources.push_back(std::move(found.source));
+  into.datasets.push_back(std::move(found.info));
 }
 
 /// Appends the dataset, or the reason why it is left out.
@@ -68,7 +68,7 @@ void discover_path(hid_t file, Argument const& argument, std::string const& path
       throw std::runtime_error(explain_missing(file, path));
     }
     Inspection found = inspect(file, argument.file, path);
-    if (!found.placeholder) into.sources.push_back(std::move(found.source));
+    if (!found.placeholder) into.datasets.push_back(std::move(found.info));
   } catch (std::exception const& error) {
     into.errors.push_back({argument.file, path, error.what()});
   }
@@ -95,6 +95,22 @@ void discover_all(hid_t file, Argument const& argument, Discovery& into) {
 }
 
 }  // namespace
+
+std::string one_line(std::string_view text) {
+  std::string line;
+  while (!text.empty()) {
+    auto const end = std::min(text.find_first_of("\n\r"), text.size());
+    auto const part = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (part.empty()) continue;
+    if (!line.empty()) line += " | ";
+    for (char const c : part) {
+      bool const control = static_cast<unsigned char>(c) < ' ' || c == 0x7f;
+      line += control ? ' ' : c;
+    }
+  }
+  return line;
+}
 
 Argument split_argument(std::string const& argument) {
   if (is_file(argument)) return {argument, ""};
@@ -131,7 +147,7 @@ Discovery discover(std::vector<std::string> const& arguments) {
   Discovery all;
   for (std::string const& argument : arguments) {
     Discovery one = discover(argument);
-    std::move(one.sources.begin(), one.sources.end(), std::back_inserter(all.sources));
+    std::move(one.datasets.begin(), one.datasets.end(), std::back_inserter(all.datasets));
     std::move(one.errors.begin(), one.errors.end(), std::back_inserter(all.errors));
   }
   return all;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "jobs/stats/number.h"
@@ -11,7 +12,7 @@
 namespace cohort::stats {
 
 /// One numeric dataset. A null dataspace has shape {0}, a scalar an empty shape.
-struct Source {
+struct DatasetInfo {
   std::string file;
   std::string dataset;  ///< absolute path inside the file
   std::string units;    ///< its attribute "units", or ""
@@ -20,7 +21,7 @@ struct Source {
   std::vector<std::uint64_t> chunk;  ///< empty unless its storage is chunked
   bool filtered = false;             ///< compressed or otherwise encoded chunk by chunk
 
-  bool operator==(Source const&) const = default;
+  bool operator==(DatasetInfo const&) const = default;
 };
 
 /// What could not be done: one line of text. `dataset` is empty when the whole file failed.
@@ -30,15 +31,13 @@ struct StatsError {
   std::string error;
 
   bool operator==(StatsError const&) const = default;
-
-  template <class Archive>
-  void serialize(Archive& archive, unsigned) {
-    archive& file& dataset& error;
-  }
 };
 
+/// The text with its lines after one another, " | " between them, and no other control characters.
+[[nodiscard]] std::string one_line(std::string_view text);
+
 struct Discovery {
-  std::vector<Source> sources;
+  std::vector<DatasetInfo> datasets;
   std::vector<StatsError> errors;
 };
 

@@ -1,0 +1,37 @@
+// What became of one task, for functions that give a value and for those that return void.
+#pragma once
+
+#include <cstddef>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "core/error.h"
+
+namespace cohort {
+
+/// The result of one task, or the error that it ended with. T may be void.
+template <class T>
+class Outcome {
+ public:
+  using Value = std::variant<std::conditional_t<std::is_void_v<T>, std::monostate, T>, Error>;
+
+  Outcome(std::size_t index, Value value) : index_(index), value_(std::move(value)) {}
+
+  /// The task's place in the input, from 0.
+  [[nodiscard]] std::size_t index() const noexcept { return index_; }
+  [[nodiscard]] bool ok() const noexcept { return value_.index() == 0; }
+  /// The result, nothing for void. Throws the error where there is one.
+  std::add_lvalue_reference_t<T> get() {
+    if (auto* error = std::get_if<1>(&value_)) throw Error(*error);
+    if constexpr (!std::is_void_v<T>) return std::get<0>(value_);
+  }
+  /// Only where !ok().
+  [[nodiscard]] Error const& error() const { return std::get<1>(value_); }
+
+ private:
+  std::size_t index_;
+  Value value_;
+};
+
+}  // namespace cohort
