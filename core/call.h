@@ -17,7 +17,9 @@
 namespace cohort {
 
 /// A call with streams, as its caller holds it. Dropping a part tells the worker: no more input
-/// comes, nobody reads the output. The result does not wait for the streams, nor they for it.
+/// comes, nobody reads the output. The result does not wait for the streams, nor they for it. A
+/// caller that writes more than a window before it reads what comes back waits for ever: read and
+/// write by turns, or from two threads.
 template <class R, class In, class Out>
 struct OpenCall {
   Future<R> result;

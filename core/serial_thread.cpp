@@ -44,6 +44,7 @@ void SerialThread::loop() {
     tasks_.pop_front();
     lock.unlock();
     task();
+    task = {};  // what it holds is the user's: not under the mutex
     lock.lock();
   }
 }

@@ -23,6 +23,14 @@
 
 namespace cohort {
 
+namespace detail {
+
+struct Ignore {
+  void operator()(auto const&...) const noexcept {}
+};
+
+}  // namespace detail
+
 /// The writing end of a stream. A function takes it by reference, and the stream ends when the
 /// function returns; or by value, and it ends when the Writer is closed or destroyed. Any thread
 /// may write, also several at once. Moves, does not copy.
@@ -111,9 +119,9 @@ class Writer {
   int exceptions_ = 0;
 };
 
-/// What a stream that is fed to a callback goes on as. Dropping it changes nothing: the callbacks
-/// go on until the stream's end.
-class Subscription {
+/// What a stream that is fed to a callback goes on as. When it goes, the stream is closed, and no
+/// callback runs any more (like std::jthread); detach() leaves the callbacks to themselves.
+class [[nodiscard]] Subscription {
  public:
   /// Shared with whoever feeds the callback.
   struct State {
@@ -126,17 +134,31 @@ class Subscription {
 
   Subscription() = default;
   explicit Subscription(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  Subscription(Subscription&&) noexcept = default;
+  Subscription& operator=(Subscription&& other) noexcept {
+    state_.swap(other.state_);
+    return *this;
+  }
+  /// Where a callback itself destroys it, that callback is the last one.
+  ~Subscription();
 
   /// No more elements, please; on_end follows, with kClosedHere. Any thread, callbacks too.
-  void close() const noexcept { state_->in->close(); }
-  /// Waits for the end, and says how it came. Throws what a callback threw, or the stream's Error.
+  void close() const noexcept {
+    if (state_) state_->in->close();
+  }
+  /// The callbacks go on until the stream's end, and nobody can wait for that any more.
+  void detach() && noexcept { state_.reset(); }
+  /// Waits for the end, and says how it came. Throws what a callback threw, or the stream's Error;
+  /// std::logic_error in a callback, which would wait for itself.
   CloseReason wait() const;
   /// Whether the end came in that time.
-  [[nodiscard]] bool wait_for(Clock::duration duration) const {
-    return state_->engine.wait(state_->done, Deadline::after(duration));
-  }
+  [[nodiscard]] bool wait_for(Clock::duration duration) const;
+  /// False for a default-constructed, moved-from or detached one.
+  [[nodiscard]] bool valid() const noexcept { return state_ != nullptr; }
 
  private:
+  State& state() const;
+
   std::shared_ptr<State> state_;
 };
 
@@ -209,11 +231,11 @@ class Stream {
 
   /// Gives every element to `on_element` as it comes, and then its end to `on_end`, on the thread
   /// that runs callbacks, one at a time; nothing else is queued between. A callback may call
-  /// functions and wait for them. Where on_element throws, the stream is closed, and wait() throws
-  /// that; where nobody waits, a worker dies of it (on_failure hears), and a master logs it.
+  /// functions and wait for them. Where one throws, the stream is closed, and wait() throws that;
+  /// of a detached one, a worker dies (on_failure hears), and a master logs it.
   /// Where on_element returns false, the stream is closed.
-  template <std::invocable<T> OnElement>
-  Subscription subscribe(OnElement on_element, std::function<void(CloseReason)> on_end = {}) &&;
+  template <std::invocable<T> OnElement, std::invocable<CloseReason> OnEnd = detail::Ignore>
+  Subscription subscribe(OnElement on_element, OnEnd on_end = {}) &&;
 
  private:
   InStream& in() const {
@@ -255,11 +277,11 @@ struct State {
 namespace detail {
 
 /// Feeds a stream to callbacks. Runs on the callback thread, whenever there is something.
-template <class T, class OnElement>
+template <class T, class OnElement, class OnEnd>
 struct StreamConsumer {
   Stream<T> stream;
   std::optional<OnElement> on_element;
-  std::function<void(CloseReason)> on_end;
+  std::optional<OnEnd> on_end;
 
   void take_all(Subscription::State& state);
 
@@ -280,23 +302,23 @@ void end_subscription(Subscription::State& state);
 }  // namespace detail
 
 template <class T>
-template <std::invocable<T> OnElement>
-Subscription Stream<T>::subscribe(OnElement on_element,
-                                  std::function<void(CloseReason)> on_end) && {
+template <std::invocable<T> OnElement, std::invocable<CloseReason> OnEnd>
+Subscription Stream<T>::subscribe(OnElement on_element, OnEnd on_end) && {
   auto state =
       std::shared_ptr<Subscription::State>(new Subscription::State{.engine = *engine_, .in = in_});
-  auto consumer = std::shared_ptr<detail::StreamConsumer<T, OnElement>>(
-      new detail::StreamConsumer<T, OnElement>{std::move(*this), std::move(on_element),
-                                               std::move(on_end)});
+  using Consumer = detail::StreamConsumer<T, OnElement, OnEnd>;
+  auto consumer = std::shared_ptr<Consumer>(
+      new Consumer{std::move(*this), std::move(on_element), std::move(on_end)});
   // Shared by those who may wait, and by nobody else.
-  std::shared_ptr<Subscription::State> handle(state.get(), [state](auto*) {});
+  std::shared_ptr<Subscription::State> handle(state.get(),
+                                              [state](auto*) mutable { state.reset(); });
   state->handle = handle;
   state->in->feed([state, consumer] { consumer->take_all(*state); });
   return Subscription(std::move(handle));
 }
 
-template <class T, class OnElement>
-void detail::StreamConsumer<T, OnElement>::take_all(Subscription::State& state) {
+template <class T, class OnElement, class OnEnd>
+void detail::StreamConsumer<T, OnElement, OnEnd>::take_all(Subscription::State& state) {
   if (state.done.ready()) return;
   try {
     while (!state.in->closed()) {
@@ -313,12 +335,12 @@ void detail::StreamConsumer<T, OnElement>::take_all(Subscription::State& state) 
   auto const reason = stream.reason();
   if (reason == CloseReason::kOpen) return;
   try {
-    if (on_end) on_end(reason);
+    (*on_end)(reason);
   } catch (...) {
     if (!state.thrown) state.thrown = std::current_exception();
   }
   on_element.reset();  // what the callbacks hold goes with them
-  on_end = {};
+  on_end.reset();
   end_subscription(state);
 }
 

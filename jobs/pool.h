@@ -98,10 +98,10 @@ class Feeder {
     while (runner_.has_room() && !exhausted() && may_start(next_index_)) {
       using Input = std::ranges::range_value_t<Inputs>;
       auto input = std::make_shared<Input const>(*next_input_);
-      ++next_input_;
       runner_.submit(next_index_++, [input = std::move(input)](Worker<W> const& worker) {
         return start_task<Member>(worker, *input);
       });
+      ++next_input_;  // behind it: the next input may take long to come
     }
   }
   [[nodiscard]] bool exhausted() { return next_input_ == std::ranges::end(inputs_); }

@@ -1,6 +1,8 @@
 #include "launch/child_process.h"
 
+#include <cerrno>
 #include <csignal>
+#include <thread>
 #include <utility>
 
 #include <sys/wait.h>
@@ -22,7 +24,8 @@ void ChildProcess::leave_alone() {
   engine_.detach(*this);
   std::thread([pidfd = std::move(pidfd_)] {
     siginfo_t info{};
-    while (::waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED) < 0 && errno == EINTR) {
+    while (::waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED) < 0 &&
+           errno == EINTR) {
     }
   }).detach();
 }

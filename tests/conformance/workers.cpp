@@ -97,8 +97,10 @@ int Everything::answer_first(Stream<std::int64_t> in) {
 }
 
 void Everything::sum_by_callback(Stream<std::int64_t> in) {
-  std::move(in).subscribe([this](std::int64_t value) { received_ += value; },
-                          [this](CloseReason reason) { last_end_ = reason; });
+  std::move(in)
+      .subscribe([this](std::int64_t value) { received_ += value; },
+                 [this](CloseReason reason) { last_end_ = reason; })
+      .detach();
 }
 
 void Everything::ping_pong(Stream<int>& in, Writer<int>& out) {
@@ -111,7 +113,7 @@ void Everything::ping_pong(Stream<int>& in, Writer<int>& out) {
 }
 
 void Everything::fail_in_a_callback(Stream<int> in) {
-  std::move(in).subscribe([](int) { throw std::runtime_error("too much in a callback"); });
+  std::move(in).subscribe([](int) { throw std::runtime_error("too much in a callback"); }).detach();
 }
 
 std::string Everything::greet_by(cohort::WorkerRef<Everything> ref, std::string who) {

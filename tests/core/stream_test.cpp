@@ -2,6 +2,7 @@
 #include "core/stream.h"
 
 #include <atomic>
+#include <future>
 #include <mutex>
 #include <numeric>
 #include <string>
@@ -64,14 +65,16 @@ class Fountain {
     return 7;
   }
   void sum_by_callback(Stream<int> in) {
-    std::move(in).subscribe([this](int value) { received += value; },
-                            [this](CloseReason reason) {
-                              seen_reason = reason;
-                              ended.set();
-                            });
+    std::move(in)
+        .subscribe([this](int value) { received += value; },
+                   [this](CloseReason reason) {
+                     seen_reason = reason;
+                     ended.set();
+                   })
+        .detach();
   }
   void die_in_callback(Stream<int> in) {
-    std::move(in).subscribe([](int) { throw std::runtime_error("in a callback"); });
+    std::move(in).subscribe([](int) { throw std::runtime_error("in a callback"); }).detach();
   }
   double scale(double by, Stream<double>& in, Writer<double>& out) {
     double total = 0;
@@ -384,6 +387,37 @@ TEST_P(Streams, TellOfACallbackThatThrewWhereNobodyWaits) {
   open.input.write(1);
   ASSERT_TRUE(heard.wait());
   EXPECT_EQ(text, "in a callback");
+}
+
+TEST_P(Streams, AreClosedWhenTheirSubscriptionGoesAndNoCallbackRunsAfterwards) {
+  auto open = peers.open(fn<&Fountain::count_for_ever>);
+  auto alive = std::make_unique<std::atomic<std::int64_t>>(0);
+  {
+    auto const subscription =
+        std::move(open.output).subscribe([&alive](std::int64_t) { ++*alive; });
+    EXPECT_TRUE(eventually([&] { return *alive > 1000; }));
+  }
+  alive.reset();
+  EXPECT_TRUE(peers.object.ended.wait());
+}
+
+TEST_P(Streams, LetNoCallbackWaitForItsOwnEnd) {
+  auto open = peers.open(fn<&Fountain::count>, 1);
+  Subscription subscription;
+  EXPECT_THROW(subscription.wait(), std::logic_error) << "it belongs to no stream";
+  std::promise<void> assigned;
+  bool refused = false;
+  subscription = std::move(open.output).subscribe([&, ready = assigned.get_future()](int) {
+    ready.wait();
+    try {
+      subscription.wait();
+    } catch (std::logic_error const&) {
+      refused = true;
+    }
+  });
+  assigned.set_value();
+  EXPECT_EQ(subscription.wait(), CloseReason::kFinished);
+  EXPECT_TRUE(refused);
 }
 
 TEST_P(Streams, PostedCallsRunInOrderAndAreNotAnswered) {
