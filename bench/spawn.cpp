@@ -8,7 +8,7 @@
 #include "bench/answerer.h"
 #include "bench/measure.h"
 #include "bench/raw_child_process.h"
-#include "launch/command_line.h"
+#include "launch/start_app.h"
 #include "launch/worker.h"
 
 namespace {

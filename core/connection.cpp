@@ -234,6 +234,11 @@ Error Connection::lost_error(Lost const& lost, std::string_view function) const 
   return Error(lost.kind, lost.reason, std::move(where), {}, lost.exit);
 }
 
+bool Connection::lost() const {
+  std::lock_guard const lock(mutex_);
+  return lost_ != nullptr;
+}
+
 std::size_t Connection::pending_calls() const {
   std::lock_guard const lock(mutex_);
   return outstanding_;

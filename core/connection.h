@@ -131,6 +131,8 @@ class Connection : public Source, public Gatherer {
   [[nodiscard]] Provenance const& peer() const noexcept { return peer_; }
   [[nodiscard]] Settings const& settings() const noexcept { return settings_; }
   [[nodiscard]] std::size_t pending_calls() const;
+  /// Whether every call fails at once.
+  [[nodiscard]] bool lost() const;
 
   [[nodiscard]] int descriptor() const noexcept override { return channel_->descriptor(); }
   [[nodiscard]] bool is_hot() const noexcept override { return true; }

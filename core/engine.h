@@ -32,7 +32,7 @@ class Engine {
     std::chrono::microseconds spin{20};
     /// Nobody drove for one tick: the backup thread attends to the sources.
     std::chrono::milliseconds tick{10};
-    /// The tick while calls are being coalesced: the longest that a call is held back.
+    /// The tick while calls are being coalesced: a call is held back for two of them at the most.
     std::chrono::milliseconds short_tick{1};
   };
 

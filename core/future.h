@@ -72,6 +72,7 @@ template <class R>
 class [[nodiscard]] Future : public AnyFuture {
  public:
   using AnyFuture::AnyFuture;
+  explicit Future(AnyFuture&& other) noexcept : AnyFuture(std::move(other)) {}
 
   /// Waits for the result and gives it up; the future is no longer valid afterwards.
   /// Throws Error: kFailed with what the function threw, kDisconnected, kCancelled, kRefused.

@@ -113,6 +113,7 @@ std::uint32_t Cluster::workers() const noexcept {
 ClusterOptions const& Cluster::options() const noexcept { return session_->options; }
 AppTypes Cluster::types() const noexcept { return session_->runtime->types; }
 Engine& Cluster::engine() noexcept { return session_->engine; }
+void Cluster::flush() noexcept { session_->engine.flush_held_back(); }
 std::shared_ptr<Runtime> const& Cluster::runtime() const noexcept { return session_->runtime; }
 
 std::vector<std::shared_ptr<RemoteWorker>> Cluster::spawn_workers(

@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "launch/command_line.h"
+#include "launch/log.h"
 
 namespace cohort {
 namespace {
@@ -45,15 +46,19 @@ void add_cluster_options(CLI::App& app, ClusterOptions& options) {
                     options.transport, parse_transport);
 }
 
-int run_app(AppTypes types, int argc, char** argv, Master const& master) {
+int run_app(AppTypes types, int argc, char** argv, Extras extras, Master const& master) {
   if (is_worker_process()) return run_worker(types);
   ClusterOptions options;
-  CLI::App app("Options of cohort; the program's own follow theirs.");
-  app.allow_extras();
+  CLI::App app("Options of cohort");
+  if (extras == Extras::kToMaster) {
+    app.allow_extras();
+    app.set_help_flag("--cohort-help", "print this help message and exit");
+  }
   add_cluster_options(app, options);
   std::vector<std::string> rest;
   try {
     options.settings = Settings::from_environment(options.settings);
+    check_log_level();
     app.parse(argc, argv);
     rest = app.remaining();
   } catch (CLI::ParseError const& error) {

@@ -12,8 +12,15 @@ namespace cohort {
 /// The master, as start_app runs it. Its argc and argv are those of main without cohort's options.
 using Master = std::function<int(Cluster& cluster, int argc, char** argv)>;
 
-/// The untyped half of start_app.
-[[nodiscard]] int run_app(AppTypes types, int argc, char** argv, Master const& master);
+/// Runs a master: the untyped half of run_master<Ws...>.
+[[nodiscard]] int run_master(AppTypes types, ClusterOptions const& options,
+                             std::function<int(Cluster&)> const& master);
+
+/// The untyped half of start_app. What is left of the command line goes to the master, or is an
+/// error.
+enum class Extras { kToMaster, kRefuse };
+[[nodiscard]] int run_app(AppTypes types, int argc, char** argv, Extras extras,
+                          Master const& master);
 
 /// Reads cohort's options (--workers, --transport; --help shows them) and the COHORT_... variables,
 /// runs `master`, and ends all workers when it returns. In a worker's process it serves instead.
@@ -21,14 +28,31 @@ using Master = std::function<int(Cluster& cluster, int argc, char** argv)>;
 /// the master's, 1 where it threw (the error is on stderr), 2 for a bad command line.
 template <class... Ws>
 [[nodiscard]] int start_app(int argc, char** argv, std::function<int(Cluster&)> const& master) {
-  return run_app(app_types<Ws...>, argc, argv,
+  return run_app(app_types<Ws...>, argc, argv, Extras::kRefuse,
                  [&master](Cluster& cluster, int, char**) { return master(cluster); });
 }
 
-/// The same for a master that reads the rest of the command line itself.
+/// The same for a master that reads the rest of the command line itself, `--help` included;
+/// `--cohort-help` shows cohort's options.
 template <class... Ws>
 [[nodiscard]] int start_app_with_arguments(int argc, char** argv, Master const& master) {
-  return run_app(app_types<Ws...>, argc, argv, master);
+  return run_app(app_types<Ws...>, argc, argv, Extras::kToMaster, master);
+}
+
+/// The two halves of start_app, for a program with a command line of its own. In a process where
+/// is_worker_process() (launch/worker_main.h), main returns run_worker<Ws...>() before it looks at
+/// anything else, or from the subcommand that ClusterOptions::worker_arguments names.
+template <class... Ws>
+[[nodiscard]] int run_worker() {
+  return run_worker(app_types<Ws...>);
+}
+/// Elsewhere it runs its master with the options that it has read: launch/command_line.h adds them
+/// to a CLI11 parser. Returns what the master returns, or 1 where it threw (the error is on
+/// stderr).
+template <class... Ws>
+[[nodiscard]] int run_master(ClusterOptions const& options,
+                             std::function<int(Cluster&)> const& master) {
+  return run_master(app_types<Ws...>, options, master);
 }
 
 }  // namespace cohort

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/adapt.h"
 #include "core/call.h"
 #include "core/function.h"
 #include "core/future.h"
@@ -81,6 +82,19 @@ class [[nodiscard]] Worker {
     } else {
       return Future<ResultOf<Member>>();
     }
+  }
+
+  /// The same through an adapter (core/adapt.h).
+  template <auto Member, class ToArguments, class FromResult, class... Args>
+  auto call(Adapted<Member, ToArguments, FromResult> const& adapted, Args&&... args) const {
+    auto converted =
+        detail::as_tuple(std::invoke(adapted.to_arguments, std::forward<Args>(args)...));
+    return std::apply(
+        [&](auto&&... each) {
+          return AdaptedFuture<ResultOf<Member>, FromResult>(call(fn<Member>, std::move(each)...),
+                                                             adapted.from_result);
+        },
+        std::move(converted));
   }
 
   /// Starts a call that nobody answers: returns once it is on its way. An exception in it is told
@@ -167,8 +181,8 @@ class [[nodiscard]] Worker {
     return remote_->connection()->peer().host;
   }
   [[nodiscard]] int pid() const noexcept { return remote_->connection()->peer().pid; }
-  /// False once the worker's end was reported; a call then fails at once.
-  [[nodiscard]] bool alive() const noexcept { return !remote_->ended(); }
+  /// False once the worker's end was reported, or its connection is lost: a call fails at once.
+  [[nodiscard]] bool alive() const { return !remote_->ended() && !remote_->connection()->lost(); }
 
   /// Asks it to end: it finishes the call that it runs, destroys its object, and goes; it is killed
   /// after shutdown_timeout. Returns at once. Calls that wait fail as kDisconnected.
@@ -176,6 +190,10 @@ class [[nodiscard]] Worker {
   /// SIGKILL. Unless shut_down() came before, on_failure hears of it. Throws Error (kRefused) for a
   /// worker that somebody else spawned.
   void kill() const { remote_->kill(); }
+  /// Ends a connection that connect() made, as a network that fails would; see Managed.
+  void drop_connection() const {
+    remote_->connection()->close(ErrorKind::kDisconnected, "the connection was dropped");
+  }
   /// How its process ended, once it has and where that is known.
   [[nodiscard]] std::optional<ExitReport> exit_report() const { return remote_->exit_report(); }
   /// Waits until its process is gone. Returns whether it is.

@@ -16,7 +16,7 @@
 #include "jobs/stats/stats_job.h"
 #include "jobs/stats/whole_file.h"
 #include "launch/command_line.h"
-#include "launch/worker_main.h"
+#include "launch/start_app.h"
 
 namespace {
 

@@ -135,6 +135,20 @@ TEST_P(Functions, ArePostedWithoutAnAnswer) {
   EXPECT_EQ(worker.call(fn<&Everything::received>).get(), 500'500);
 }
 
+TEST_P(Functions, LookDifferentThroughAnAdapter) {
+  auto const worker = start(1);
+  auto const add_pair = cohort::adapt(
+      fn<&Everything::add>, [](std::string const& text) { return std::tuple(std::stoi(text), 10); },
+      [](int sum) { return "sum " + std::to_string(sum); });
+  EXPECT_EQ(worker.call(add_pair, "31").get(), "sum 42");
+  auto const greeting =
+      cohort::adapt(fn<&Everything::variable>, [](int) { return std::string("NO_SUCH_VARIABLE"); });
+  auto future = worker.call(greeting, 1);
+  EXPECT_TRUE(future.wait_for(20s));
+  EXPECT_EQ(future.get(), "(unset)");
+  EXPECT_FALSE(future.valid());
+}
+
 TEST_P(Functions, RunOneAtATimeUnlessTheTypeSaysOtherwise) {
   auto const crowd = start_with<Crowd>({});
   std::vector<cohort::Future<bool>> meetings;

@@ -86,6 +86,26 @@ TEST_P(Sessions, LetNobodyElseKillTheWorker) {
   EXPECT_EQ(error_of([&] { other.kill(); }).kind(), ErrorKind::kRefused);
 }
 
+TEST_P(Sessions, AreOpenedAnewByAManagedHandleThatLostItsConnection) {
+  auto const worker = start();
+  int losses = 0;
+  cohort::Managed<Everything, std::string> managed(
+      cluster().runtime(), worker.ref(), [&] { ++losses; }, "steady");
+  EXPECT_EQ(managed.call(fn<&Everything::greet>).get(), "steady1");
+  EXPECT_EQ(managed.call(fn<&Everything::greet>).get(), "steady2");
+  auto const connection = managed.connected();
+  connection->drop_connection();
+  EXPECT_EQ(error_of([&] { connection->call(fn<&Everything::greet>).get(); }).kind(),
+            ErrorKind::kDisconnected);
+  EXPECT_EQ(managed.call(fn<&Everything::greet>).get(), "steady1") << "a new session";
+  EXPECT_EQ(losses, 1);
+  worker.close_server();
+  managed.connected()->drop_connection();
+  EXPECT_EQ(error_of([&] { managed.call(fn<&Everything::greet>).get(); }).kind(),
+            ErrorKind::kDisconnected);
+  EXPECT_EQ(losses, 2);
+}
+
 TEST_P(Sessions, ReadTheSettingsBack) {
   options.settings.heartbeat_interval = 1234ms;
   cohort::Settings own = options.settings;

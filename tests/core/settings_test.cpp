@@ -43,7 +43,7 @@ TEST(Settings, KeepWhatTheProgramSaysWhereTheEnvironmentSaysNothing) {
 TEST(Settings, TakeEachFieldFromItsVariable) {
   Variable const a("COHORT_MAX_MESSAGE_SIZE", "4096");
   Variable const b("COHORT_HEARTBEAT_INTERVAL", "11");
-  Variable const c("COHORT_HEARTBEAT_TIMEOUT", "22");
+  Variable const c("COHORT_HEARTBEAT_TIMEOUT", "55");
   Variable const d("COHORT_HANDSHAKE_TIMEOUT", "33");
   Variable const e("COHORT_SHUTDOWN_TIMEOUT", "44");
   Variable const f("COHORT_SPIN", "0");
@@ -52,10 +52,15 @@ TEST(Settings, TakeEachFieldFromItsVariable) {
   auto const settings = Settings::from_environment(base);
   EXPECT_EQ(settings.max_message_size, 4096u);
   EXPECT_EQ(settings.heartbeat_interval, 11ms);
-  EXPECT_EQ(settings.heartbeat_timeout, 22ms);
+  EXPECT_EQ(settings.heartbeat_timeout, 55ms);
   EXPECT_EQ(settings.handshake_timeout, 33ms);
   EXPECT_EQ(settings.shutdown_timeout, 44ms);
   EXPECT_EQ(settings.spin, 0us);
+}
+
+TEST(Settings, KeepTheHeartbeatWellBelowItsTimeout) {
+  Variable const timeout("COHORT_HEARTBEAT_TIMEOUT", "3000");
+  EXPECT_EQ(Settings::from_environment().heartbeat_interval, 1000ms);
 }
 
 struct BadValue {

@@ -1,0 +1,54 @@
+// A handle on a worker that reconnects: for long-lived clients of workers that others spawned.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <tuple>
+#include <utility>
+
+#include "launch/worker.h"
+
+namespace cohort {
+
+/// Connects when it is first called, and again by the next call after its connection was lost.
+/// Calls that were under way when that happened fail as kDisconnected, and are never made twice:
+/// only their caller knows whether that would do harm. Each loss is told to `on_loss` once, by the
+/// call that finds it, before it reconnects. A Session is opened anew with each connection. Where
+/// the worker is gone for good, a call throws what connect() throws. Any thread may call.
+template <class W, class... SessionInit>
+class Managed {
+ public:
+  Managed(std::shared_ptr<Runtime> runtime, WorkerRef<W> ref, std::function<void()> on_loss = {},
+          SessionInit... session_init)
+      : runtime_(std::move(runtime)),
+        ref_(std::move(ref)),
+        on_loss_(std::move(on_loss)),
+        session_init_(std::move(session_init)...) {}
+
+  /// As Worker<W>::call.
+  template <auto Member, class... Args>
+  Future<ResultOf<Member>> call(Fn<Member> function, Args&&... args) {
+    return connected()->call(function, std::forward<Args>(args)...);
+  }
+  /// The worker of the present connection, for open(), stream(), post(): made where there is none.
+  [[nodiscard]] std::shared_ptr<Worker<W> const> connected() {
+    std::lock_guard const lock(mutex_);
+    if (worker_ && worker_->alive()) return worker_;
+    if (std::exchange(worker_, nullptr) && on_loss_) on_loss_();
+    worker_ = std::make_shared<Worker<W> const>(std::apply(
+        [&](auto const&... init) { return connect(runtime_, ref_, init...); }, session_init_));
+    return worker_;
+  }
+
+ private:
+  std::shared_ptr<Runtime> const runtime_;
+  WorkerRef<W> const ref_;
+  std::function<void()> const on_loss_;
+  std::tuple<SessionInit...> const session_init_;
+  std::mutex mutex_;
+  std::shared_ptr<Worker<W> const> worker_;
+};
+
+}  // namespace cohort
