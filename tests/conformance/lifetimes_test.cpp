@@ -181,20 +181,29 @@ TEST_P(Lifetimes, LeaveNoDescriptorAndNoZombieAfterAThousandSpawns) {
   EXPECT_TRUE(nothing_is_left(before));
 }
 
-TEST_P(Lifetimes, StopWhileTheyAreBeingConstructed) {
+TEST_P(Lifetimes, EndThoughOnFailureSpawnsMoreWhileTheClusterEnds) {
   auto const before = Holdings::now();
-  std::thread ender([&] {
-    std::this_thread::sleep_for(5ms);
-    end_cluster();
-  });
-  try {
-    for (int i = 0; i < 100; ++i)
-      static_cast<void>(cohort::spawn_one<Everything>(cluster(), {}, 0));
-  } catch (Error const& error) {
-    EXPECT_TRUE(error.kind() == ErrorKind::kRefused || error.kind() == ErrorKind::kDisconnected)
-        << error.what();
+  for (int round = 0; round < 10; ++round) {
+    std::atomic<int> refused{0};
+    {
+      auto own = std::make_unique<cohort::Cluster>(kTypes, options);
+      auto* const still_there = own.get();  // as long as its destructor waits for on_failure
+      std::function<void(Error const&)> const respawn = [&](Error const&) {
+        try {
+          for (;;) static_cast<void>(cohort::spawn_one<Everything>(*still_there, {}, 0));
+        } catch (Error const& error) {
+          if (error.kind() == ErrorKind::kRefused || error.kind() == ErrorKind::kDisconnected) {
+            ++refused;
+          }
+        }
+      };
+      auto const worker = cohort::spawn_one<Everything>(*own, {.on_failure = respawn}, 0);
+      ::kill(worker.pid(), SIGKILL);
+      ASSERT_TRUE(worker.wait_until_ended(kBound));
+      own.reset();
+    }
+    EXPECT_EQ(refused, 1);
   }
-  ender.join();
   EXPECT_TRUE(nothing_is_left(before));
 }
 
