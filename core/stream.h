@@ -266,7 +266,7 @@ class Stream {
   std::size_t position_ = 0;  // in batch_
 };
 
-/// The first value and the updates that follow it. A function that returns it takes a Writer<U> by
+/// The first value and the updates that follow it. A function that returns it takes a `Writer<U>` by
 /// value, which it keeps, and returns `{first, {}}`; its caller gets both.
 template <class S, class U>
 struct State {

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace conformance {
@@ -143,6 +144,12 @@ void Everything::raise(int signal) { ::raise(signal); }
 
 void Everything::die_on_a_thread(std::string text) {
   std::thread([text] { throw std::runtime_error(text); }).join();
+}
+
+std::uint64_t Everything::allocate(std::uint64_t bytes, std::uint64_t limit) {
+  rlimit const allowed{limit, RLIM_INFINITY};
+  ::setrlimit(RLIMIT_AS, &allowed);
+  return std::vector<char>(bytes).size();
 }
 
 bool Crowd::meet(int calls) {

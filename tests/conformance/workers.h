@@ -97,6 +97,7 @@ class Everything {
   void print(std::string out, std::string err);
   void raise(int signal);
   void die_on_a_thread(std::string text);
+  std::uint64_t allocate(std::uint64_t bytes, std::uint64_t limit);  ///< with RLIMIT_AS at limit
 
   using Functions = cohort::FunctionList<
       &Everything::add, &Everything::join, &Everything::echo, &Everything::fail,
@@ -109,7 +110,8 @@ class Everything {
       &Everything::sum_by_callback, &Everything::received, &Everything::ping_pong,
       &Everything::fail_in_a_callback, &Everything::note, &Everything::fail_one_way,
       &Everything::greet_by, &Everything::add_by_own_worker, &Everything::chain, &Everything::say,
-      &Everything::print, &Everything::raise, &Everything::die_on_a_thread>;
+      &Everything::print, &Everything::raise, &Everything::die_on_a_thread,
+      &Everything::allocate>;
 
  private:
   int start_;

@@ -1,0 +1,31 @@
+#!/usr/bin/python3
+"""Every test that docs/parity.md and docs/failures.md name exists.
+
+usage: docs_name_tests.py CTEST BUILD-FOLDER FILE...
+
+A name stands in backquotes, as in `Functions.StreamOut` or `compile_fail.*`.
+"""
+
+import fnmatch
+import re
+import subprocess
+import sys
+
+ctest, build, files = sys.argv[1], sys.argv[2], sys.argv[3:]
+listing = subprocess.run([ctest, "--test-dir", build, "-N"], capture_output=True, text=True,
+                         check=True).stdout
+# "Test #7: At/Functions.StreamOut/tcp_local  # GetParam() = ..." is Functions.StreamOut.
+tests = set()
+for name in re.findall(r"Test +#\d+: (\S+)", listing):
+    parts = name.split("/")
+    tests.add(next((part for part in parts if "." in part), name))
+missing = []
+for file in files:
+    for name in re.findall(r"`(\w+\.[\w.*]+)`", open(file, encoding="utf-8").read()):
+        if name.endswith((".md", ".cpp", ".h")):
+            continue
+        if not any(fnmatch.fnmatchcase(test, name) or test.startswith(name + ".") for test in tests):
+            missing.append(f"{file}: there is no test {name}")
+if len(tests) < 100:
+    missing.append(f"only {len(tests)} tests found in {build}")
+sys.exit("\n".join(missing) if missing else 0)
