@@ -114,12 +114,14 @@ Dispatcher::Work Dispatcher::next_work(Work done) {
 }
 
 void Dispatcher::run_batch(Work const& work) {
-  Reply reply;
   auto const& frames = work.batch->frames;
   for (std::size_t i = 0; i < frames.size(); ++i) {
     if (stopping_.load(std::memory_order_relaxed)) break;
-    if (side_by_side_.load(std::memory_order_relaxed) != 1) return put_back(work, i);
-    run_call(*work.client, frames[i], i + 1 < frames.size(), reply);
+    if (side_by_side_.load(std::memory_order_relaxed) != 1) {
+      put_back(work, i);
+      break;
+    }
+    run_call(*work.client, frames[i], i + 1 < frames.size(), reply_);
   }
   work.client->connection->flush();
 }

@@ -100,6 +100,7 @@ class Dispatcher {
   std::atomic<bool> any_cancelled_{false};
   std::atomic<unsigned> side_by_side_{1};
   Event has_work_;  // while calls run one at a time
+  Reply reply_;     // likewise: its memory is used again
 
   std::mutex mutex_;
   std::deque<Work> queue_;

@@ -23,6 +23,14 @@ void SerialThread::post(std::function<void()> task) {
   wake_.notify_one();
 }
 
+void SerialThread::drain() {
+  {
+    std::lock_guard const lock(mutex_);
+    if (!thread_.joinable()) return;
+  }
+  run([] {});
+}
+
 void SerialThread::run(std::function<void()> task) {
   std::packaged_task<void()> packaged(std::move(task));
   auto done = packaged.get_future();

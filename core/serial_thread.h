@@ -21,6 +21,8 @@ class SerialThread {
 
   /// Any thread. A task must not throw.
   void post(std::function<void()> task);
+  /// Returns when all that was posted before has run. Not from the thread itself.
+  void drain();
   /// Posts, and returns when the task ran. Not from the thread itself. Throws what it throws.
   void run(std::function<void()> task);
   [[nodiscard]] bool is_current() const noexcept;

@@ -266,8 +266,8 @@ class Stream {
   std::size_t position_ = 0;  // in batch_
 };
 
-/// The first value and the updates that follow it. A function that returns it takes a `Writer<U>` by
-/// value, which it keeps, and returns `{first, {}}`; its caller gets both.
+/// The first value and the updates that follow it. A function that returns it takes a `Writer<U>`
+/// by value, which it keeps, and returns `{first, {}}`; its caller gets both.
 template <class S, class U>
 struct State {
   S initial;

@@ -147,6 +147,7 @@ void OutStream::on_credit(std::uint64_t bytes) noexcept {
 void OutStream::close(CloseReason reason, Error why) noexcept {
   std::lock_guard const lock(mutex_);
   if (reason_ != CloseReason::kOpen) return;
+  gathering_ = false;  // there is nothing to flush any more
   reason_ = reason;
   why_ = std::make_unique<Error>(std::move(why));
   batch_.clear();

@@ -135,7 +135,7 @@ void Server::open_session(void* server, std::span<std::byte const> bytes, CallCo
 Cluster& WorkerContext::cluster() const { return server->cluster(); }
 
 Cluster& Server::cluster() {
-  std::lock_guard const lock(mutex_);
+  std::lock_guard const lock(cluster_mutex_);
   if (!cluster_) cluster_ = std::make_unique<Cluster>(runtime_);
   return *cluster_;
 }
@@ -143,11 +143,9 @@ Cluster& Server::cluster() {
 void Server::run() {
   dispatcher_.run();
   close_server();
-  std::vector<std::shared_ptr<Guest>> guests;
-  {
-    std::lock_guard const lock(mutex_);
-    guests = guests_;
-  }
+  auto const guests = all_guests();
+  for (auto const& guest : guests) interrupt_streams(*guest);
+  runtime_->engine.callbacks().drain();  // no callback finds the object gone
   for (auto const& guest : guests) guest->client->set_session(nullptr);
   dispatcher_.serve(nullptr, {});
   if (object_ != nullptr) type_->destroy(std::exchange(object_, nullptr));
@@ -156,14 +154,16 @@ void Server::run() {
 
 void Server::stop() {
   dispatcher_.stop();
-  std::vector<std::shared_ptr<Guest>> guests;
-  {
-    std::lock_guard const lock(mutex_);
-    guests = guests_;
-  }
-  for (auto const& guest : guests) {
-    guest->client->connection->interrupt_streams(ErrorKind::kCancelled, "the worker ends");
-  }
+  for (auto const& guest : all_guests()) interrupt_streams(*guest);
+}
+
+std::vector<std::shared_ptr<Server::Guest>> Server::all_guests() {
+  std::lock_guard const lock(mutex_);
+  return guests_;
+}
+
+void Server::interrupt_streams(Guest& guest) {
+  guest.client->connection->interrupt_streams(ErrorKind::kCancelled, "the worker ends");
 }
 
 void Server::say_goodbye(bool orderly, Deadline deadline) {

@@ -66,6 +66,8 @@ class Server : public std::enable_shared_from_this<Server> {
                         Reply& reply);
   static void open_session(void* server, std::span<std::byte const> bytes, CallContext& context,
                            Reply& reply);
+  [[nodiscard]] std::vector<std::shared_ptr<Guest>> all_guests();
+  static void interrupt_streams(Guest& guest);
   void answer_quick_calls(Client& client, Batch& batch);
   void forget(Guest* guest);
   bool take_stranger(HandshakeSource::Outcome& outcome);
@@ -77,6 +79,7 @@ class Server : public std::enable_shared_from_this<Server> {
   Dispatcher dispatcher_;
   WorkerTypeEntry const* type_ = nullptr;
   void* object_ = nullptr;
+  std::mutex cluster_mutex_;  // not mutex_, which handlers take
   std::unique_ptr<Cluster> cluster_;
 
   std::mutex mutex_;

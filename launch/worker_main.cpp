@@ -66,7 +66,7 @@ class WorkerProcess {
   }
   ~WorkerProcess() {
     g_process.store(nullptr);
-    runtime_->engine.on_uncaught({});
+    runtime_->engine.callbacks().finish();
   }
 
   int run(UniqueFd socket, int master_pid) {

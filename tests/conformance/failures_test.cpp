@@ -102,9 +102,8 @@ TEST_P(FailingProcess, OutOfMemoryIsToldToTheCallerAlone) {
   if (launch_test::kAsan || launch_test::kTsan) GTEST_SKIP() << "a sanitizer needs its own memory";
   auto const worker = start();
   constexpr std::uint64_t kMegabyte = 1 << 20;
-  auto const error = error_of([&] {
-    worker.call(fn<&Everything::allocate>, 4096 * kMegabyte, 2048 * kMegabyte).get();
-  });
+  auto const error = error_of(
+      [&] { worker.call(fn<&Everything::allocate>, 4096 * kMegabyte, 2048 * kMegabyte).get(); });
   EXPECT_EQ(error.kind(), ErrorKind::kFailed);
   EXPECT_EQ(error.exception_type(), "std::bad_alloc");
   EXPECT_EQ(worker.call(fn<&Everything::allocate>, kMegabyte, 2048 * kMegabyte).get(), kMegabyte);

@@ -110,8 +110,7 @@ class Everything {
       &Everything::sum_by_callback, &Everything::received, &Everything::ping_pong,
       &Everything::fail_in_a_callback, &Everything::note, &Everything::fail_one_way,
       &Everything::greet_by, &Everything::add_by_own_worker, &Everything::chain, &Everything::say,
-      &Everything::print, &Everything::raise, &Everything::die_on_a_thread,
-      &Everything::allocate>;
+      &Everything::print, &Everything::raise, &Everything::die_on_a_thread, &Everything::allocate>;
 
  private:
   int start_;
