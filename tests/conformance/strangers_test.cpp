@@ -62,7 +62,9 @@ class Strangers : public Conformance {
   void TearDown() override {
     if (!worker_) return;
     goes_on();
-    EXPECT_EQ(enter(), 3) << "a new client";
+    if (open_) {
+      EXPECT_EQ(enter(), 3) << "a new client";
+    }
     calling_ = {};
     EXPECT_EQ(wrong_answers_, 0);
     EXPECT_LT(longest_.load(), kAsan || kTsan ? kBound : 1s);
@@ -133,6 +135,7 @@ class Strangers : public Conformance {
   cohort::Endpoint endpoint_;
   Stream<cohort::LogRecord> warnings_;
   Stream<std::string> kept_;
+  bool open_ = true;  ///< for new clients, at the end of the test
   long peak_kib_ = 0;
   std::atomic<int> answers_{0};
   std::atomic<int> wrong_answers_{0};
@@ -215,12 +218,15 @@ TEST_P(Strangers, ThatStopWithinAFrameAreHungUpOnInTime) {
   static_cast<void>(friendly.read_to_end());  // heartbeats
 }
 
-TEST_P(Strangers, ThatAnnounceMoreThanIsAllowedAreHungUpOn) {
+TEST_P(Strangers, ThatBreakTheProtocolAreHungUpOn) {
   start_calls();
-  for (int i = 0; i < 20; ++i) {
-    auto const friendly = friendly_stranger();
-    friendly.send(call_of_length(std::uint64_t{1} << 60));
-    EXPECT_EQ(friendly.read_to_end(), "");
+  for (auto const& breach : {call_of_length(std::uint64_t{1} << 60), std::string(24, '\xff'),
+                             std::string(1'000'000, '\0')}) {
+    for (int i = 0; i < 10; ++i) {
+      auto const friendly = friendly_stranger();
+      friendly.send(breach);
+      EXPECT_EQ(friendly.read_to_end(), "");
+    }
   }
 }
 
@@ -253,11 +259,13 @@ TEST_P(Strangers, ThatSayNothingByTheThousandAreHungUpOnInTime) {
   }
 }
 
+std::vector<std::string> const kFewDescriptors{"sh", "-c", "ulimit -n 50 && exec \"$0\" \"$@\""};
+
 class CrowdedStrangers : public Strangers {};
 COHORT_EACH_PROCESS_PLACE(CrowdedStrangers);
 
 TEST_P(CrowdedStrangers, ThatTakeTheLastDescriptorAreWaitedOut) {
-  start_calls({.wrap = {"sh", "-c", "ulimit -n 50 && exec \"$0\" \"$@\""}});
+  start_calls({.wrap = kFewDescriptors});
   std::vector<Stranger> crowd;
   auto const begin = Clock::now();
   for (int i = 0; i < 100; ++i) crowd.push_back(stranger());
@@ -271,6 +279,16 @@ TEST_P(CrowdedStrangers, ThatTakeTheLastDescriptorAreWaitedOut) {
     if (warning().starts_with("cannot take a connection")) ++complaints;
   }
   EXPECT_LE(complaints, rounds);
+}
+
+TEST_P(CrowdedStrangers, ThatWaitForADescriptorAreHungUpOnWhenTheServerCloses) {
+  start_calls({.wrap = kFewDescriptors});
+  std::vector<Stranger> crowd;
+  for (int i = 0; i < 100; ++i) crowd.push_back(stranger());
+  EXPECT_TRUE(contains(warning(), "cannot take a connection: accept"));
+  worker_->close_server();
+  open_ = false;
+  for (auto const& each : crowd) EXPECT_EQ(each.read_to_end(), "");
 }
 
 }  // namespace
