@@ -59,6 +59,8 @@ Cluster::Cluster(AppTypes types, ClusterOptions options) {
         "cohort: this process was started as a worker: main must call start_app or run_worker "
         "before it makes a Cluster");
   }
+  check_log_level();
+  options.settings = Settings::from_environment(options.settings);
   occupy_standard_descriptors();
   open(std::make_shared<Runtime>(types, options, Secret::random(), WorkerId()));
   session_->engine.on_uncaught([](std::exception_ptr exception) {
@@ -77,7 +79,8 @@ void Cluster::open(std::shared_ptr<Runtime> runtime) {
   session_ = std::make_unique<Session>(std::move(runtime));
   if (session_->options.transport != Transport::kTcp) return;
   listener_ = std::make_shared<Listener>(
-      *session_->runtime, listen_tcp({"127.0.0.1", 0}, kBacklog),
+      *session_->runtime, session_->options.settings.handshake_timeout,
+      listen_tcp({"127.0.0.1", 0}, kBacklog),
       [session = session_.get()](HandshakeSource::Outcome& outcome) {
         auto const worker = outcome.authenticated ? session->find(outcome.claim.serial) : nullptr;
         if (!worker) return false;
@@ -149,12 +152,18 @@ std::vector<std::shared_ptr<RemoteWorker>> Cluster::spawn_workers(
 
 std::shared_ptr<WorkerHandle> Cluster::serve_here(WorkerTypeId type, SpawnOptions const& options,
                                                   std::shared_ptr<Message const> init) {
+  check(options);
+  if (!options.environment.empty() || !options.directory.empty() || options.umask ||
+      !options.wrap.empty() || !options.executable.empty()) {
+    throw std::invalid_argument(
+        "cohort::serve: environment, directory, umask, wrap and executable are of a process; a "
+        "worker in this one has none of its own");
+  }
   auto const& runtime = session_->runtime;
   auto const settings =
       Settings::from_environment(options.settings.value_or(session_->options.settings));
   auto id = runtime->self.child(session_->next_serials(1));
-  auto worker =
-      std::make_shared<ServedWorker>(runtime, std::move(id), settings, options.on_failure);
+  auto worker = std::make_shared<ServedWorker>(runtime, std::move(id), settings, options);
   auto const name =
       "constructor of " + std::string(runtime->types[static_cast<std::uint32_t>(type)].name);
   auto* const state = new CallState(runtime->engine, worker->connection(), name);

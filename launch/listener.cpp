@@ -12,8 +12,10 @@ constexpr std::size_t kHandshakesAtMost = 2048;
 
 }  // namespace
 
-Listener::Listener(Runtime& runtime, std::pair<UniqueFd, Endpoint> socket, Route route)
+Listener::Listener(Runtime& runtime, std::chrono::milliseconds handshake_timeout,
+                   std::pair<UniqueFd, Endpoint> socket, Route route)
     : runtime_(runtime),
+      handshake_timeout_(handshake_timeout),
       socket_(std::move(socket.first)),
       endpoint_(std::move(socket.second)),
       route_(std::move(route)) {}
@@ -67,7 +69,7 @@ void Listener::greet(UniqueFd socket) {
       });
   *holder = handshake;
   handshakes_.push_back(handshake);
-  handshake->start(runtime_.options.settings.handshake_timeout);
+  handshake->start(handshake_timeout_);
 }
 
 void Listener::finish(HandshakeSource::Outcome& outcome) {

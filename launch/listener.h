@@ -1,6 +1,7 @@
 // A listening socket whose peers must prove the session's secret before anything is read from them.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -17,7 +18,8 @@ class Listener : public Source {
   /// that was expected. Under the I/O lock.
   using Route = std::function<bool(HandshakeSource::Outcome& outcome)>;
 
-  Listener(Runtime& runtime, std::pair<UniqueFd, Endpoint> socket, Route route);
+  Listener(Runtime& runtime, std::chrono::milliseconds handshake_timeout,
+           std::pair<UniqueFd, Endpoint> socket, Route route);
 
   [[nodiscard]] Endpoint const& endpoint() const noexcept { return endpoint_; }
   [[nodiscard]] int descriptor() const noexcept override { return socket_.get(); }
@@ -34,6 +36,7 @@ class Listener : public Source {
   void complain(std::string line) const;
 
   Runtime& runtime_;
+  std::chrono::milliseconds const handshake_timeout_;
   UniqueFd socket_;
   Endpoint endpoint_;
   Route route_;

@@ -30,7 +30,8 @@ struct ClusterOptions {
   Transport transport = Transport::kUnix;
   Settings settings{};
   /// What stands on a worker's command line, for a program that looks there before it asks
-  /// is_worker_process(): `{"worker"}` for one with that subcommand.
+  /// is_worker_process(): `{"worker"}` for one with that subcommand. One argument follows them,
+  /// `--cohort-worker=ID`, which is there for whoever looks at the process.
   std::vector<std::string> worker_arguments{};
 };
 

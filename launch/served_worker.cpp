@@ -7,14 +7,14 @@
 namespace cohort {
 
 ServedWorker::ServedWorker(std::shared_ptr<Runtime> runtime, WorkerId id, Settings const& settings,
-                           std::function<void(Error const&)> on_failure)
+                           SpawnOptions const& options)
     : runtime_(std::move(runtime)),
       server_(std::make_shared<Server>(
           runtime_, id, settings,
           Server::Hooks{.on_owner_end = [this](End) { server_->stop(); },
                         .on_shutdown = [this] { server_->stop(); },
                         .on_background_failure =
-                            [this, on_failure = std::move(on_failure)](RemoteFailure what) {
+                            [this, on_failure = options.on_failure](RemoteFailure what) {
                               auto where = connection_->peer();
                               where.function = std::move(what.function);
                               Error const error(ErrorKind::kFailed, std::move(what.text),
@@ -32,13 +32,14 @@ ServedWorker::ServedWorker(std::shared_ptr<Runtime> runtime, WorkerId id, Settin
   auto place = runtime_->here();
   auto const caller = place;
   place.worker = std::move(id);
+  place.name = options.name;
   connection_ = std::make_shared<Connection>(runtime_->engine, std::move(ours), settings,
                                              std::move(place), *this);
   connection_->start();
   server_->add_client(std::move(theirs), caller, {}, true);
-  thread_ = std::thread([this] {
+  thread_ = std::thread([this, patience = settings.shutdown_timeout] {
     server_->run();
-    server_->say_goodbye(true, Deadline::after(runtime_->options.settings.shutdown_timeout));
+    server_->say_goodbye(true, Deadline::after(patience));
   });
 }
 

@@ -12,7 +12,7 @@ namespace cohort {
 class ServedWorker : public WorkerHandle, public ConnectionHandler {
  public:
   ServedWorker(std::shared_ptr<Runtime> runtime, WorkerId id, Settings const& settings,
-               std::function<void(Error const&)> on_failure);
+               SpawnOptions const& options);
   ~ServedWorker() override;
 
   [[nodiscard]] std::shared_ptr<Connection> const& connection() const noexcept override {

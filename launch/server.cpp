@@ -32,7 +32,13 @@ class Server::Guest : public ConnectionHandler, public std::enable_shared_from_t
   void on_cancel(CallId call) override { server_.dispatcher_.cancel(*client, call); }
   void on_shutdown() override { server_.hooks_.on_shutdown(); }
   void on_dying(RemoteFailure) override {}
-  void on_end(End end, std::string) override {
+  void on_end(End end, std::string text) override {
+    if (end == End::kProtocol || end == End::kSilent) {
+      auto const& peer = client->connection->peer();
+      log_later(server_.runtime_->output, LogLevel::kWarning,
+                "closed the connection of pid " + std::to_string(peer.pid) + " on " +
+                    (peer.host.empty() ? server_.runtime_->host : peer.host) + ": " + text);
+    }
     if (is_owner_) server_.hooks_.on_owner_end(end);
     // Behind its calls, and where they run.
     server_.dispatcher_.enqueue([self = shared_from_this()] { self->server_.forget(self.get()); });
@@ -199,7 +205,7 @@ Endpoint Server::endpoint() {
   if (closed_) throw std::runtime_error("this worker takes no new clients (close_server)");
   if (!listener_) {
     listener_ = std::make_shared<Listener>(
-        *runtime_,
+        *runtime_, settings_.handshake_timeout,
         runtime_->options.transport == Transport::kUnix ? listen_unix(kBacklog)
                                                         : listen_tcp({"127.0.0.1", 0}, kBacklog),
         [weak = weak_from_this()](HandshakeSource::Outcome& outcome) {

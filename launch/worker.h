@@ -170,9 +170,10 @@ class [[nodiscard]] Worker {
   /// Any number of processes may ask.
   [[nodiscard]] Stream<LogRecord> log(LogLevel level = LogLevel::kInfo,
                                       std::uint32_t per_second = 1000) const {
-    return detail::open_call<&Server::subscribe_to_log>(
-               remote_->connection(), kBuiltin<&Server::subscribe_to_log>, level, per_second)
-        .output;
+    auto subscribed = detail::open_call<&Server::subscribe_to_log>(
+        remote_->connection(), kBuiltin<&Server::subscribe_to_log>, level, per_second);
+    subscribed.result.get();  // from here on it misses nothing
+    return std::move(subscribed.output);
   }
 
   /// As its master counts it. Empty for a worker that nobody spawned.

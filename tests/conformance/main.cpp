@@ -1,8 +1,11 @@
+#include <cstdlib>
+
 #include <gtest/gtest.h>
 
 #include "tests/conformance/workers.h"
 
 int main(int argc, char** argv) {
+  ::setenv("COHORT_LOG", "error", 0);  // strangers are turned away by the thousand here
   if (cohort::is_worker_process()) return cohort::run_worker(conformance::kTypes);
   testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();

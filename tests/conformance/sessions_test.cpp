@@ -1,11 +1,26 @@
 // Sessions, built-in functions, workers that call and spawn workers (parity A2, A11 to A14).
 #include <algorithm>
+#include <cstdlib>
 #include <sstream>
 
 #include "tests/conformance/conformance.h"
 
 namespace conformance {
 namespace {
+
+/// Set as long as it lives; no other thread may run yet.
+class EnvironmentVariable {
+ public:
+  EnvironmentVariable(char const* name, char const* value) : name_(name) {
+    ::setenv(name, value, 1);
+  }
+  EnvironmentVariable(EnvironmentVariable const&) = delete;
+  EnvironmentVariable& operator=(EnvironmentVariable const&) = delete;
+  ~EnvironmentVariable() { ::unsetenv(name_); }
+
+ private:
+  char const* name_;
+};
 
 class Sessions : public Conformance {};
 COHORT_EACH_PLACE(Sessions);
@@ -114,6 +129,17 @@ TEST_P(Sessions, ReadTheSettingsBack) {
   EXPECT_EQ(start_with<Everything>({.settings = own}, 0).settings(), own);
 }
 
+TEST_P(Sessions, ReadBackASettingOfTheEnvironmentThatWinsOverTheProgram) {
+  EnvironmentVariable const window("COHORT_STREAM_WINDOW", "77777");
+  cohort::Settings own;
+  own.stream_window = 88'888;
+  for (auto const& how : {SpawnOptions{}, SpawnOptions{.settings = own}}) {
+    auto const worker = start_with<Everything>(how, 0);
+    EXPECT_EQ(worker.settings().stream_window, 77'777u);
+    EXPECT_EQ(worker.call(fn<&Everything::variable>, "COHORT_STREAM_WINDOW").get(), "77777");
+  }
+}
+
 TEST_P(Sessions, SubscribeToTheLogOfAWorker) {
   auto const worker = start();
   auto const other = cohort::connect(cluster(), worker.ref(), "other");
@@ -154,6 +180,12 @@ COHORT_EACH_PROCESS_PLACE(Families);
 TEST_P(Families, LetAWorkerHaveWorkersOfItsOwn) {
   auto const worker = start(5);
   EXPECT_EQ(worker.call(fn<&Everything::add_by_own_worker>, 1, 2).get(), 8);
+}
+
+TEST_P(Families, InheritASettingOfTheEnvironment) {
+  EnvironmentVariable const window("COHORT_STREAM_WINDOW", "77777");
+  auto const worker = start();
+  EXPECT_EQ(worker.call(fn<&Everything::settings_of_own_worker>).get().stream_window, 77'777u);
 }
 
 std::vector<pid_t> pids_of(std::string const& chain) {

@@ -126,6 +126,11 @@ int Everything::add_by_own_worker(int a, int b) {
   return own_.front().call(fn<&Everything::add>, a, b).get();
 }
 
+cohort::Settings Everything::settings_of_own_worker() {
+  own_.push_back(cohort::spawn_one<Everything>(context_.cluster(), {}, start_));
+  return own_.back().settings();
+}
+
 /// The ids of workers below this one, each spawned by the one before it. They stay.
 std::string Everything::chain(int depth) {
   auto const me = context_.id.to_string() + ':' + std::to_string(pid());

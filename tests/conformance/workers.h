@@ -90,6 +90,7 @@ class Everything {
   // Other workers.
   std::string greet_by(cohort::WorkerRef<Everything> ref, std::string who);
   int add_by_own_worker(int a, int b);
+  cohort::Settings settings_of_own_worker();
   std::string chain(int depth);
 
   // Logs and deaths.
@@ -109,8 +110,14 @@ class Everything {
       &Everything::how_the_last_stream_ended, &Everything::sum, &Everything::answer_first,
       &Everything::sum_by_callback, &Everything::received, &Everything::ping_pong,
       &Everything::fail_in_a_callback, &Everything::note, &Everything::fail_one_way,
+<<<<<<< HEAD
       &Everything::greet_by, &Everything::add_by_own_worker, &Everything::chain, &Everything::say,
       &Everything::print, &Everything::raise, &Everything::die_on_a_thread, &Everything::allocate>;
+=======
+      &Everything::greet_by, &Everything::add_by_own_worker, &Everything::settings_of_own_worker,
+      &Everything::chain, &Everything::say, &Everything::print, &Everything::raise,
+      &Everything::die_on_a_thread>;
+>>>>>>> examples2
 
  private:
   int start_;

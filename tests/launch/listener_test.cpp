@@ -1,22 +1,22 @@
 // Strangers at the master's TCP port, while a worker serves calls undisturbed.
 #include <atomic>
-#include <cstring>
 #include <filesystem>
 #include <thread>
 
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include "launch/handshake.h"
 #include "tests/launch/support.h"
 #include "tests/launch/workers.h"
+#include "tests/support/strangers.h"
 #include "transports/socket.h"
 
 namespace launch_test {
 namespace {
 
 using cohort::fn;
-using cohort::UniqueFd;
+using cohort::test::hello_bytes;
+using cohort::test::Stranger;
 
 /// The TCP endpoint on which this process listens.
 cohort::Endpoint listening_endpoint() {
@@ -64,38 +64,7 @@ class Listener : public testing::Test {
     auto const next = cohort::spawn_one<Calculator>(*cluster_, {});
     EXPECT_EQ(next.call(fn<&Calculator::add>, 1, 2).get(), 3);
   }
-  [[nodiscard]] UniqueFd connect() const {
-    return cohort::connect_to(endpoint_, cohort::Deadline::after(kBound));
-  }
-  /// Waits until the other side hung up; its bytes so far.
-  static std::string read_to_end(UniqueFd const& socket) {
-    std::string all;
-    char byte = 0;
-    auto const deadline = cohort::Deadline::after(kBound);
-    try {
-      while (cohort::receive_exactly(socket.get(), &byte, 1, deadline)) all += byte;
-    } catch (std::system_error const& error) {
-      ADD_FAILURE() << "not hung up: " << error.what();
-    }
-    return all;
-  }
-  static void send(UniqueFd const& socket, std::string const& bytes) {
-    static_cast<void>(cohort::send_exactly(socket.get(), bytes.data(), bytes.size(),
-                                           cohort::Deadline::after(kBound)));
-  }
-  /// The bytes of a hello as this build writes them, from a worker without the secret.
-  static std::string valid_hello() {
-    auto const [here, there] = cohort::make_socket_pair();
-    try {
-      cohort::handshake_with_master(there.get(), cohort::Secret::random(), "listing",
-                                    {1, 4711, "node17"}, cohort::Deadline::after(1ms));
-    } catch (std::exception const&) {  // nobody answers
-    }
-    std::string hello(152, '\0');
-    EXPECT_TRUE(cohort::receive_exactly(here.get(), hello.data(), hello.size(),
-                                        cohort::Deadline::after(1s)));
-    return hello;
-  }
+  [[nodiscard]] Stranger connect() const { return Stranger(endpoint_); }
 
   Failures failures_;
   std::unique_ptr<cohort::Cluster> cluster_;
@@ -112,8 +81,8 @@ TEST_F(Listener, HangsUpOnGarbageAtOnce) {
   for (auto const& garbage : {std::string("GET / HTTP/1.1\r\nHost: here\r\n\r\n"),
                               std::string(100'000, '\xff'), std::string(1, '\0')}) {
     auto const socket = connect();
-    send(socket, garbage);
-    EXPECT_EQ(read_to_end(socket), "");
+    socket.send(garbage);
+    EXPECT_EQ(socket.read_to_end(), "");
   }
   if (kTsan || kAsan) return;
   EXPECT_LT(Clock::now() - start, 3 * 700ms) << "waited for handshake_timeout";
@@ -121,53 +90,50 @@ TEST_F(Listener, HangsUpOnGarbageAtOnce) {
 
 TEST_F(Listener, HangsUpOnAHelloThatIsFollowedBySilence) {
   auto const socket = connect();
-  send(socket, valid_hello());
-  EXPECT_EQ(read_to_end(socket).size(), 80U) << "the master's hello and proof, and no more";
+  socket.send(hello_bytes());
+  EXPECT_EQ(socket.read_to_end().size(), 80U) << "the master's hello and proof, and no more";
 }
 
 TEST_F(Listener, HangsUpOnAWrongProofAndClaimsNoWorker) {
   auto const socket = connect();
-  send(socket, valid_hello());
-  send(socket, std::string(32, 'x'));
-  EXPECT_EQ(read_to_end(socket).size(), 80U);
+  socket.send(hello_bytes());
+  socket.send(std::string(32, 'x'));
+  EXPECT_EQ(socket.read_to_end().size(), 80U);
 }
 
 TEST_F(Listener, HangsUpOnHalfAHello) {
   auto const socket = connect();
-  send(socket, valid_hello().substr(0, 76));
-  EXPECT_EQ(read_to_end(socket), "");
+  socket.send(hello_bytes().substr(0, 76));
+  EXPECT_EQ(socket.read_to_end(), "");
 }
 
 TEST_F(Listener, HangsUpOnAByteNowAndThen) {
   auto const socket = connect();
-  auto const hello = valid_hello();
+  auto const hello = hello_bytes();
   auto const start = Clock::now();
-  try {
-    for (std::size_t i = 0; i < 100; ++i) {  // each byte alone would come in time
-      std::this_thread::sleep_for(20ms);     // the pace is the attack, nothing is waited for
-      if (!cohort::send_exactly(socket.get(), &hello[i], 1, cohort::Deadline::after(kBound))) break;
-    }
-  } catch (std::system_error const&) {  // reset
+  for (std::size_t i = 0; i < 100; ++i) {  // each byte alone would come in time
+    std::this_thread::sleep_for(20ms);     // the pace is the attack, nothing is waited for
+    socket.send(hello.substr(i, 1));
   }
-  EXPECT_EQ(read_to_end(socket), "");
+  EXPECT_EQ(socket.read_to_end(), "");
   EXPECT_GE(Clock::now() - start, 600ms);
 }
 
 TEST_F(Listener, TakesPeersThatGoAwayAtOnce) {
   for (int i = 0; i < 200; ++i) {
     auto const socket = connect();
-    if (i % 2 == 0) send(socket, "COHORT");
+    if (i % 2 == 0) socket.send("COHORT");
   }
 }
 
 TEST_F(Listener, SurvivesThreeHundredSilentConnections) {
-  std::vector<UniqueFd> sockets;
+  std::vector<Stranger> sockets;
   for (int i = 0; i < 300; ++i) sockets.push_back(connect());
   auto const before = answers_.load();
   EXPECT_TRUE(eventually([&] { return answers_ > before + 10; }));
   auto const next = cohort::spawn_one<Calculator>(*cluster_, {.spawn_timeout = 60s});
   EXPECT_EQ(next.call(fn<&Calculator::add>, 1, 2).get(), 3);
-  for (auto const& socket : sockets) EXPECT_EQ(read_to_end(socket), "");
+  for (auto const& socket : sockets) EXPECT_EQ(socket.read_to_end(), "");
   next.shut_down();
   EXPECT_TRUE(next.wait_until_ended(kBound));
 }

@@ -1,0 +1,295 @@
+// Strangers at a worker's own listener, while calls on the worker go on undisturbed.
+#include "tests/support/strangers.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <sys/resource.h>
+
+#include "core/frame.h"
+#include "launch/runtime.h"
+#include "tests/conformance/conformance.h"
+
+namespace conformance {
+namespace {
+
+using cohort::FrameHeader;
+using cohort::FrameKind;
+using cohort::test::hello_bytes;
+using cohort::test::Stranger;
+using launch_test::kAsan;
+using launch_test::kTsan;
+using launch_test::read_file;
+
+constexpr auto kHandshakeTimeout = 1500ms;
+
+/// A line of /proc/PID/status, in KiB.
+long status_kib(int pid, std::string const& name) {
+  std::istringstream status(read_file("/proc/" + std::to_string(pid) + "/status"));
+  for (std::string word; status >> word;) {
+    long kib = 0;
+    if (word == name + ':' && status >> kib) return kib;
+  }
+  ADD_FAILURE() << "process " << pid << " has no " << name;
+  return 0;
+}
+
+/// A header that announces so many bytes.
+std::string call_of_length(std::uint64_t length) {
+  FrameHeader const header{
+      .kind = FrameKind::kCall, .function = {}, .call = cohort::CallId{1}, .length = length};
+  std::string bytes(sizeof header, '\0');
+  std::memcpy(bytes.data(), &header, sizeof header);
+  return bytes;
+}
+
+class Strangers : public Conformance {
+ protected:
+  Strangers() {
+    options.settings.handshake_timeout = kHandshakeTimeout;
+    rlimit limit{};  // two thousand descriptors, where worker and strangers share a process
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+  }
+
+  void TearDown() override {
+    if (!worker_) return;
+    goes_on();
+    if (open_) {
+      EXPECT_EQ(enter(), 3) << "a new client";
+    }
+    calling_ = {};
+    EXPECT_EQ(wrong_answers_, 0);
+    EXPECT_LT(longest_.load(), kAsan || kTsan ? kBound : 1s);
+    worker_->call(fn<&Everything::write_to_kept>, "still open").get();
+    EXPECT_EQ(kept_.next(), "still open");
+    expect_flat_memory();
+    EXPECT_TRUE(worker_->alive());
+    EXPECT_EQ(failures.count(), 0u);
+  }
+
+  /// A worker that is called all the time, and has a stream open.
+  void start_calls(SpawnOptions how = {}) {
+    worker_ = std::make_unique<Worker<Everything>>(start_with<Everything>(std::move(how), 0));
+    endpoint_ = worker_->ref().address.endpoint;
+    warnings_ = worker_->log(cohort::LogLevel::kWarning, 100'000);
+    auto kept = worker_->open(fn<&Everything::keep>);
+    kept.result.get();
+    kept_ = std::move(kept.output);
+    EXPECT_EQ(enter(), 3);
+    peak_kib_ = status_kib(worker_->pid(), "VmHWM");
+    calling_ = std::jthread([this](std::stop_token stop) { call_until(stop); });
+  }
+  void goes_on() {
+    auto const before = answers_.load();
+    EXPECT_TRUE(eventually([&] { return answers_ > before + 10; })) << "the calls stand still";
+  }
+  /// As a client that is welcome.
+  int enter() {
+    return cohort::connect(cluster(), worker_->ref(), "guest")
+        .call(fn<&Everything::add>, 1, 2)
+        .get();
+  }
+  void expect_flat_memory() const {
+    if (kAsan || kTsan) return;
+    EXPECT_LT(status_kib(worker_->pid(), "VmHWM") - peak_kib_, 4 * 1024);
+  }
+
+  [[nodiscard]] Stranger stranger() const { return Stranger(endpoint_); }
+  /// One that knows the secret and runs the same program.
+  [[nodiscard]] Stranger friendly_stranger() {
+    auto friendly = stranger();
+    friendly.shake_hands(cluster().runtime()->secret, cluster().runtime()->description);
+    return friendly;
+  }
+  /// The text of the worker's next warning.
+  std::string warning() {
+    if (!warnings_.wait_for(kBound)) return "(no warning)";
+    auto const record = warnings_.next();
+    EXPECT_EQ(record->pid, worker_->pid());
+    return record->text;
+  }
+
+  void call_until(std::stop_token const& stop) {
+    try {
+      for (int i = 0; !stop.stop_requested(); ++i) {
+        auto const begin = Clock::now();
+        if (worker_->call(fn<&Everything::add>, i, 1).get() != i + 1) ++wrong_answers_;
+        longest_ = std::max(longest_.load(), Clock::now() - begin);
+        ++answers_;
+        std::this_thread::sleep_for(200us);  // leaves the machine to others
+      }
+    } catch (Error const& error) {
+      ADD_FAILURE() << error.what();
+    }
+  }
+
+  std::unique_ptr<Worker<Everything>> worker_;
+  cohort::Endpoint endpoint_;
+  Stream<cohort::LogRecord> warnings_;
+  Stream<std::string> kept_;
+  bool open_ = true;  ///< for new clients, at the end of the test
+  long peak_kib_ = 0;
+  std::atomic<int> answers_{0};
+  std::atomic<int> wrong_answers_{0};
+  std::atomic<Clock::duration> longest_{};
+  std::jthread calling_;
+};
+COHORT_EACH_PLACE(Strangers);
+
+TEST_P(Strangers, ThatSendGarbageAreHungUpOn) {
+  start_calls();
+  for (auto const& garbage : {std::string("GET / HTTP/1.1\r\nHost: here\r\n\r\n"),
+                              std::string(1'000'000, '\xff'), std::string(1, '\0')}) {
+    auto const rude = stranger();
+    rude.send(garbage);
+    EXPECT_EQ(rude.read_to_end(), "");
+    EXPECT_EQ(warning(), "refused a connection to " + endpoint_.to_string() +
+                             ": the peer does not speak cohort's protocol");
+  }
+}
+
+TEST_P(Strangers, ThatStopWithinTheHelloAreHungUpOnInTime) {
+  start_calls();
+  auto const begin = Clock::now();
+  auto const silent = stranger();
+  silent.send(hello_bytes().substr(0, 76));
+  EXPECT_EQ(silent.read_to_end(), "");
+  EXPECT_GE(Clock::now() - begin, kHandshakeTimeout);
+  EXPECT_TRUE(contains(warning(), "no complete handshake within 1500 ms"));
+  {
+    auto const gone = stranger();
+    gone.send(hello_bytes().substr(0, 76));
+  }
+  EXPECT_TRUE(contains(warning(), "hung up during the handshake"));
+}
+
+TEST_P(Strangers, WithAWrongSecretAreNotToldWhy) {
+  start_calls();
+  auto const liar = stranger();
+  liar.send(hello_bytes() + std::string(32, 'x'));
+  EXPECT_EQ(liar.read_to_end().size(), 80u) << "the worker's hello and proof, and no more";
+  EXPECT_TRUE(contains(warning(), "does not know the session's secret"));
+}
+
+TEST_P(Strangers, OfAnotherSessionAreRefused) {
+  start_calls();
+  cohort::Cluster other(kTypes, options);
+  auto const error =
+      error_of([&] { static_cast<void>(cohort::connect(other, worker_->ref(), "lost")); });
+  EXPECT_EQ(error.kind(), ErrorKind::kRefused);
+  EXPECT_TRUE(contains(error.reason(), "does not know the session's secret"));
+  EXPECT_TRUE(contains(warning(), "hung up during the handshake"));
+}
+
+TEST_P(Strangers, ThatRunAnotherProgramAreToldWhatDiffers) {
+  start_calls();
+  auto const other = stranger();
+  try {
+    other.shake_hands(cluster().runtime()->secret, "worker type 0: Nothing, init void\n");
+    ADD_FAILURE() << "welcomed";
+  } catch (std::runtime_error const& error) {
+    EXPECT_TRUE(contains(error.what(), "runs a different executable"));
+  }
+  EXPECT_TRUE(contains(warning(), "runs a different executable"));
+}
+
+TEST_P(Strangers, ThatGoAwayWithinAFrameLeaveNothing) {
+  start_calls();
+  for (int i = 0; i < 20; ++i) {
+    auto const friendly = friendly_stranger();
+    friendly.send(call_of_length(100).substr(0, i % 2 == 0 ? 11 : 24));
+  }
+}
+
+TEST_P(Strangers, ThatStopWithinAFrameAreHungUpOnInTime) {
+  options.settings.heartbeat_timeout = 3s;
+  options.settings.heartbeat_interval = 500ms;
+  start_calls();
+  auto const friendly = friendly_stranger();
+  friendly.send(call_of_length(100) + "not a hundred bytes");
+  static_cast<void>(friendly.read_to_end());  // heartbeats
+}
+
+TEST_P(Strangers, ThatBreakTheProtocolAreHungUpOn) {
+  start_calls();
+  for (auto const& breach : {call_of_length(std::uint64_t{1} << 60), std::string(24, '\xff'),
+                             std::string(1'000'000, '\0')}) {
+    for (int i = 0; i < 10; ++i) {
+      auto const friendly = friendly_stranger();
+      friendly.send(breach);
+      EXPECT_EQ(friendly.read_to_end(), "");
+    }
+  }
+}
+
+TEST_P(Strangers, ThatAnnounceMuchGetNoMemoryForWhatDoesNotCome) {
+  start_calls();
+  auto friendly = friendly_stranger();
+  friendly.send(call_of_length(std::uint64_t{8} << 30) + std::string(100'000, 'x'));
+  goes_on();
+  EXPECT_EQ(enter(), 3);
+  friendly.hang_up();
+}
+
+// Enable it once a connection that ends for such a reason is logged.
+TEST_P(Strangers, ThatBreakTheProtocolAreLogged) {
+  start_calls();
+  auto const friendly = friendly_stranger();
+  friendly.send(call_of_length(std::uint64_t{1} << 60));
+  EXPECT_TRUE(contains(warning(), "exceeds max_message_size"));
+}
+
+TEST_P(Strangers, ThatSayNothingByTheThousandAreHungUpOnInTime) {
+  start_calls();
+  std::vector<Stranger> crowd;
+  for (int i = 0; i < 1'000; ++i) crowd.push_back(stranger());
+  goes_on();
+  EXPECT_EQ(enter(), 3) << "through the crowd";
+  for (auto const& each : crowd) EXPECT_EQ(each.read_to_end(), "");
+  for (int i = 0; i < 1'000; ++i) {
+    ASSERT_TRUE(contains(warning(), "no complete handshake within 1500 ms")) << i;
+  }
+}
+
+std::vector<std::string> const kFewDescriptors{"sh", "-c", "ulimit -n 50 && exec \"$0\" \"$@\""};
+
+class CrowdedStrangers : public Strangers {};
+COHORT_EACH_PROCESS_PLACE(CrowdedStrangers);
+
+TEST_P(CrowdedStrangers, ThatTakeTheLastDescriptorAreWaitedOut) {
+  start_calls({.wrap = kFewDescriptors});
+  std::vector<Stranger> crowd;
+  auto const begin = Clock::now();
+  for (int i = 0; i < 100; ++i) crowd.push_back(stranger());
+  EXPECT_TRUE(contains(warning(), "cannot take a connection: accept"));
+  goes_on();
+  for (auto const& each : crowd) EXPECT_EQ(each.read_to_end(), "");
+  auto const rounds = 1 + (Clock::now() - begin) / 100ms;  // it looks again every 100 ms
+  EXPECT_EQ(enter(), 3) << "once there is room";
+  int complaints = 1;
+  while (warnings_.wait_for(0ms)) {
+    if (warning().starts_with("cannot take a connection")) ++complaints;
+  }
+  EXPECT_LE(complaints, rounds);
+}
+
+TEST_P(CrowdedStrangers, ThatWaitForADescriptorAreHungUpOnWhenTheServerCloses) {
+  start_calls({.wrap = kFewDescriptors});
+  std::vector<Stranger> crowd;
+  for (int i = 0; i < 100; ++i) crowd.push_back(stranger());
+  EXPECT_TRUE(contains(warning(), "cannot take a connection: accept"));
+  worker_->close_server();
+  open_ = false;
+  for (auto const& each : crowd) EXPECT_EQ(each.read_to_end(), "");
+}
+
+}  // namespace
+}  // namespace conformance

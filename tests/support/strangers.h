@@ -1,0 +1,32 @@
+// A peer that a listener did not ask for, played byte by byte. Its waits are bounded; what goes
+// wrong with them is a failure of the test.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "launch/handshake.h"
+#include "transports/socket.h"
+
+namespace cohort::test {
+
+/// The bytes of a hello as this build writes them, by somebody who does not know the secret.
+[[nodiscard]] std::string hello_bytes();
+
+class Stranger {
+ public:
+  explicit Stranger(Endpoint const& endpoint);
+
+  /// Sends as much as the other side takes before it hangs up.
+  void send(std::string_view bytes) const;
+  /// The whole handshake. Throws what handshake_with_master does.
+  void shake_hands(Secret const& secret, std::string_view description) const;
+  /// Waits until the other side hung up; its bytes until then.
+  [[nodiscard]] std::string read_to_end() const;
+  void hang_up() { socket_.reset(); }
+
+ private:
+  UniqueFd socket_;
+};
+
+}  // namespace cohort::test
