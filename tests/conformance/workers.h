@@ -110,14 +110,9 @@ class Everything {
       &Everything::how_the_last_stream_ended, &Everything::sum, &Everything::answer_first,
       &Everything::sum_by_callback, &Everything::received, &Everything::ping_pong,
       &Everything::fail_in_a_callback, &Everything::note, &Everything::fail_one_way,
-<<<<<<< HEAD
-      &Everything::greet_by, &Everything::add_by_own_worker, &Everything::chain, &Everything::say,
-      &Everything::print, &Everything::raise, &Everything::die_on_a_thread, &Everything::allocate>;
-=======
       &Everything::greet_by, &Everything::add_by_own_worker, &Everything::settings_of_own_worker,
       &Everything::chain, &Everything::say, &Everything::print, &Everything::raise,
-      &Everything::die_on_a_thread>;
->>>>>>> examples2
+      &Everything::die_on_a_thread, &Everything::allocate>;
 
  private:
   int start_;
