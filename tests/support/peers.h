@@ -61,7 +61,7 @@ class WorkerSide : public ConnectionHandler {
   std::atomic<int> cancels{0};  // that arrived and were given to the dispatcher
 
   std::shared_ptr<Batch> on_calls(std::shared_ptr<Batch> batch) override {
-    client->connection = connection;
+    if (!client->connection) client->connection = connection;
     return dispatcher.enqueue(client, std::move(batch));
   }
   void on_cancel(CallId call) override {
