@@ -5,7 +5,21 @@ namespace cohort {
 Subscription::~Subscription() {
   if (!state_) return;
   close();
-  if (!state_->engine.callbacks().is_current()) state_->engine.wait(state_->done);
+  if (state_->engine.callbacks().is_current()) {
+    std::move(*this).detach();
+    return;
+  }
+  state_->engine.wait(state_->done);
+  if (state_->thrown && !state_->observed) state_->engine.report_uncaught(state_->thrown);
+}
+
+void Subscription::detach() && {
+  auto const state = std::exchange(state_, nullptr);
+  if (!state) return;
+  bool const had_ended = state->fate.exchange(State::Fate::kDetached) == State::Fate::kEnded;
+  if (had_ended && state->thrown && !state->observed) {
+    state->engine.report_uncaught(state->thrown);
+  }
 }
 
 Subscription::State& Subscription::state() const {
@@ -19,6 +33,7 @@ Subscription::State& Subscription::state() const {
 CloseReason Subscription::wait() const {
   auto& subscribed = state();
   subscribed.engine.wait(subscribed.done);
+  subscribed.observed = true;
   if (subscribed.thrown) std::rethrow_exception(subscribed.thrown);
   auto const reason = subscribed.in->reason();
   if (auto const error = subscribed.in->error(); error && reason == CloseReason::kFailed) {
@@ -34,9 +49,11 @@ bool Subscription::wait_for(Clock::duration duration) const {
 
 void detail::end_subscription(Subscription::State& state) {
   state.in->feed({});  // it held the callbacks, which hold it
-  auto const somebody_may_wait = state.handle.lock();
-  state.done.set(state.engine);
-  if (state.thrown && !somebody_may_wait) state.engine.report_uncaught(state.thrown);
+  auto& engine = state.engine;
+  auto const thrown = state.thrown;
+  auto const before = state.fate.exchange(Subscription::State::Fate::kEnded);
+  state.done.set(engine);
+  if (thrown && before == Subscription::State::Fate::kDetached) engine.report_uncaught(thrown);
 }
 
 }  // namespace cohort

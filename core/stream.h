@@ -5,6 +5,7 @@
 // and a cancelled call end the stream with an Error, behind the elements that had arrived.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <concepts>
 #include <cstddef>
@@ -128,8 +129,10 @@ class [[nodiscard]] Subscription {
     Engine& engine;
     std::shared_ptr<InStream> in;
     Event done{};
-    std::exception_ptr thrown{};    // by a callback; good once done
-    std::weak_ptr<State> handle{};  // expires when nobody can wait any more
+    std::exception_ptr thrown{};  // by a callback; good once ended
+    enum class Fate : std::uint8_t { kHeld, kDetached, kEnded };
+    std::atomic<Fate> fate{Fate::kHeld};  // whichever of detaching and ending comes second reports
+    bool observed = false;                // wait() has thrown it, or had nothing to throw
   };
 
   Subscription() = default;
@@ -139,7 +142,8 @@ class [[nodiscard]] Subscription {
     state_.swap(other.state_);
     return *this;
   }
-  /// Where a callback itself destroys it, that callback is the last one.
+  /// Where a callback itself destroys it, that callback is the last one. What a callback threw and
+  /// no wait() has thrown is told as for a detached one.
   ~Subscription();
 
   /// No more elements, please; on_end follows, with kClosedHere. Any thread, callbacks too.
@@ -147,7 +151,7 @@ class [[nodiscard]] Subscription {
     if (state_) state_->in->close();
   }
   /// The callbacks go on until the stream's end, and nobody can wait for that any more.
-  void detach() && noexcept { state_.reset(); }
+  void detach() &&;
   /// Waits for the end, and says how it came. Throws what a callback threw, or the stream's Error;
   /// std::logic_error in a callback, which would wait for itself.
   CloseReason wait() const;
@@ -309,12 +313,8 @@ Subscription Stream<T>::subscribe(OnElement on_element, OnEnd on_end) && {
   using Consumer = detail::StreamConsumer<T, OnElement, OnEnd>;
   auto consumer = std::shared_ptr<Consumer>(
       new Consumer{std::move(*this), std::move(on_element), std::move(on_end)});
-  // Shared by those who may wait, and by nobody else.
-  std::shared_ptr<Subscription::State> handle(state.get(),
-                                              [state](auto*) mutable { state.reset(); });
-  state->handle = handle;
   state->in->feed([state, consumer] { consumer->take_all(*state); });
-  return Subscription(std::move(handle));
+  return Subscription(std::move(state));
 }
 
 template <class T, class OnElement, class OnEnd>

@@ -420,6 +420,30 @@ TEST_P(Streams, LetNoCallbackWaitForItsOwnEnd) {
   EXPECT_TRUE(refused);
 }
 
+TEST_P(Streams, TellOfACallbackThatThrewBeforeItsSubscriptionWasLeft) {
+  std::atomic<int> heard{0};
+  peers.caller_engine.on_uncaught([&](std::exception_ptr) { ++heard; });
+  auto const throwing = [&] {
+    Signal thrown;
+    auto open = peers.open(fn<&Fountain::count>, 1);
+    auto subscription = std::move(open.output)
+                            .subscribe([](int) { throw std::runtime_error("early"); },
+                                       [&](CloseReason) { thrown.set(); });
+    EXPECT_TRUE(thrown.wait());
+    EXPECT_TRUE(subscription.wait_for(20s));
+    return subscription;
+  };
+  throwing().detach();
+  EXPECT_EQ(heard, 1);
+  { auto const dropped = throwing(); }
+  EXPECT_EQ(heard, 2);
+  {
+    auto const waited_for = throwing();
+    EXPECT_THROW(waited_for.wait(), std::runtime_error);
+  }
+  EXPECT_EQ(heard, 2) << "once is enough";
+}
+
 TEST_P(Streams, PostedCallsRunInOrderAndAreNotAnswered) {
   for (int i = 1; i <= 100; ++i) {
     detail::post_call<&Fountain::note>(peers.caller_side.connection,
