@@ -56,20 +56,13 @@ constexpr std::string_view type_text() {
   return text.substr(begin, end - begin);
 }
 
-template <class T>
-struct StreamElement {
+/// The T of a Stream<T> or a Writer<T>; void for what is no such end.
+template <template <class> class End, class Candidate>
+struct ElementOf {
   using type = void;
 };
-template <class T>
-struct StreamElement<Stream<T>> {
-  using type = T;
-};
-template <class T>
-struct WriterElement {
-  using type = void;
-};
-template <class T>
-struct WriterElement<Writer<T>> {
+template <template <class> class End, class T>
+struct ElementOf<End, End<T>> {
   using type = T;
 };
 template <class T>
@@ -101,8 +94,8 @@ template <class Class, class Param>
 constexpr Role role_of() {
   using Plain = std::decay_t<Param>;
   if constexpr (std::is_same_v<Plain, typename SessionOf<Class>::type>) return Role::kSession;
-  if constexpr (!std::is_void_v<typename StreamElement<Plain>::type>) return Role::kStream;
-  if constexpr (!std::is_void_v<typename WriterElement<Plain>::type>) return Role::kWriter;
+  if constexpr (!std::is_void_v<typename ElementOf<Stream, Plain>::type>) return Role::kStream;
+  if constexpr (!std::is_void_v<typename ElementOf<Writer, Plain>::type>) return Role::kWriter;
   if constexpr (std::is_same_v<Plain, std::stop_token>) return Role::kStopToken;
   return Role::kArgument;
 }
@@ -144,8 +137,8 @@ struct FunctionTraitsOf {
     return before;
   }
   /// What its caller streams to it, and it to its caller; void where it does not.
-  using In = typename StreamElement<typename FirstOr<Of<Role::kStream>>::type>::type;
-  using Out = typename WriterElement<typename FirstOr<Of<Role::kWriter>>::type>::type;
+  using In = typename ElementOf<Stream, typename FirstOr<Of<Role::kStream>>::type>::type;
+  using Out = typename ElementOf<Writer, typename FirstOr<Of<Role::kWriter>>::type>::type;
 
   static constexpr bool takes_session = count<Role::kSession> != 0;
   static constexpr bool takes_stop_token = count<Role::kStopToken> != 0;

@@ -19,6 +19,7 @@
 #include "core/clock.h"
 #include "core/connection.h"
 #include "core/error.h"
+#include "core/next_iterator.h"
 
 namespace cohort {
 
@@ -110,23 +111,7 @@ class AsCompleted {
     for (std::size_t i = 0; i < futures.size(); ++i) watch_.add(futures[i], i);
   }
 
-  class Iterator {
-   public:
-    using value_type = std::size_t;
-    using difference_type = std::ptrdiff_t;
-    explicit Iterator(CompletionWatch& watch) : watch_(&watch), current_(watch.next()) {}
-    std::size_t operator*() const { return *current_; }
-    Iterator& operator++() {
-      current_ = watch_->next();
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    bool operator==(std::default_sentinel_t) const noexcept { return !current_; }
-
-   private:
-    CompletionWatch* watch_;
-    std::optional<std::size_t> current_;
-  };
+  using Iterator = NextIterator<CompletionWatch>;
   Iterator begin() { return Iterator(watch_); }
   std::default_sentinel_t end() const noexcept { return {}; }
 

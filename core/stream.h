@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "core/archive.h"
+#include "core/next_iterator.h"
 #include "core/scratch_message.h"
 #include "core/stream_state.h"
 
@@ -201,23 +202,7 @@ class Stream {
   }
 
   /// `for (T& element : stream)`; throws as next() does.
-  class Iterator {
-   public:
-    using value_type = T;
-    using difference_type = std::ptrdiff_t;
-    explicit Iterator(Stream& stream) : stream_(&stream), current_(stream.next()) {}
-    T& operator*() { return *current_; }
-    Iterator& operator++() {
-      current_ = stream_->next();
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    bool operator==(std::default_sentinel_t) const noexcept { return !current_; }
-
-   private:
-    Stream* stream_;
-    std::optional<T> current_;
-  };
+  using Iterator = NextIterator<Stream>;
   Iterator begin() { return Iterator(*this); }
   std::default_sentinel_t end() const noexcept { return {}; }
 

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "core/function.h"
+#include "core/next_iterator.h"
 #include "jobs/reduction.h"
 #include "jobs/task_runner.h"
 #include "jobs/worker_group.h"
@@ -35,25 +36,7 @@ class ResultRange {
 
   explicit ResultRange(std::unique_ptr<Producer> producer) : producer_(std::move(producer)) {}
 
-  class Iterator {
-   public:
-    using value_type = Value;
-    using difference_type = std::ptrdiff_t;
-    Iterator() = default;
-    explicit Iterator(Producer& producer) : producer_(&producer) { ++*this; }
-    Value& operator*() const { return *current_; }
-    Value* operator->() const { return &*current_; }
-    Iterator& operator++() {
-      current_ = producer_->next();
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    bool operator==(std::default_sentinel_t) const noexcept { return !current_; }
-
-   private:
-    Producer* producer_ = nullptr;
-    mutable std::optional<Value> current_;
-  };
+  using Iterator = NextIterator<Producer>;
   /// Once.
   [[nodiscard]] Iterator begin() { return Iterator(*producer_); }
   [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
