@@ -34,8 +34,7 @@ bool Engine::ticking() const noexcept {
 
 void Engine::start_coalescing() noexcept {
   if (short_wanted_.exchange(true)) return;
-  std::uint64_t const one = 1;
-  [[maybe_unused]] auto const written = ::write(backup_kick_, &one, sizeof one);
+  ring(backup_kick_);
 }
 
 void Engine::arm_one_shot() noexcept {

@@ -12,9 +12,6 @@ namespace {
 
 /// Output of at least this size is worth a system call of its own, so that the peer begins early.
 constexpr std::size_t kSendAtOnce = 8 << 10;
-/// Two calls, or two replies, within this time of each other are worth gathering.
-constexpr std::chrono::microseconds kBurst{20};
-
 std::uint8_t flags_of(StreamsWanted wanted) {
   return static_cast<std::uint8_t>((wanted.out ? frame_flags::kTakesItems : 0) |
                                    (wanted.in ? frame_flags::kGivesItems : 0));
@@ -74,34 +71,44 @@ void Connection::call(FunctionId function, Message& arguments, CallState& state,
     arguments.clear();
     return refuse_call(state, {ErrorKind::kRefused, std::move(refusal), {}}, wanted, streams);
   }
-  Event all_sent;
-  bool const must_wait = arguments.borrows() && owner == nullptr;
-  if (must_wait && engine_.in_handler()) {
+  check_borrowing(arguments, owner);
+  std::unique_lock lock(mutex_);
+  if (lost_) {
+    auto const lost = *lost_;
+    lock.unlock();
+    arguments.clear();
+    return refuse_call(state, lost, wanted, streams);
+  }
+  state.id = add_pending(state);
+  if (streams != nullptr) *streams = make_streams({state.id, true}, wanted, state.function);
+  send_call(lock,
+            {.kind = FrameKind::kCall,
+             .flags = flags_of(wanted),
+             .function = function,
+             .call = state.id,
+             .length = arguments.size()},
+            arguments, std::move(owner));
+}
+
+/// Who borrows without an owner waits in send_call, which a handler must not.
+void Connection::check_borrowing(Message const& arguments,
+                                 std::shared_ptr<void const> const& owner) const {
+  if (arguments.borrows() && owner == nullptr && engine_.in_handler()) {
     throw std::logic_error("cohort: a handler must not call with borrowed arguments");
   }
+}
+
+/// Leaves the mutex, and returns when borrowed arguments that nobody owns were sent. Where nothing
+/// can be sent any more, fail_pending is on its way.
+void Connection::send_call(std::unique_lock<std::mutex>& lock, FrameHeader const& header,
+                           Message& arguments, std::shared_ptr<void const> owner) {
+  if (broken_out_) return arguments.clear();
+  Event all_sent;
+  bool const must_wait = arguments.borrows() && owner == nullptr;
   Sent sent;
-  {
-    std::unique_lock lock(mutex_);
-    if (lost_) {
-      auto const lost = *lost_;
-      lock.unlock();
-      arguments.clear();
-      return refuse_call(state, lost, wanted, streams);
-    }
-    state.id = add_pending(state);
-    FrameHeader header{.kind = FrameKind::kCall,
-                       .flags = flags_of(wanted),
-                       .function = function,
-                       .call = state.id,
-                       .length = arguments.size()};
-    if (streams != nullptr) *streams = make_streams({state.id, true}, wanted, state.function);
-    if (broken_out_) {  // fail_pending is on its way
-      arguments.clear();
-      return;
-    }
-    out_.append(header, arguments, std::move(owner), must_wait ? &all_sent : nullptr);
-    send_soon(may_gather(), sent);
-  }
+  out_.append(header, arguments, std::move(owner), must_wait ? &all_sent : nullptr);
+  send_soon(may_gather(), sent);
+  lock.unlock();
   tell_sent(sent);
   if (must_wait) engine_.wait(all_sent);
 }
@@ -125,39 +132,24 @@ void Connection::post(FunctionId function, std::string_view name, Message& argum
     arguments.clear();
     throw lost_error({ErrorKind::kRefused, std::move(refusal), {}}, name);
   }
-  Event all_sent;
-  bool const must_wait = arguments.borrows() && owner == nullptr;
-  Sent sent;
-  {
-    std::lock_guard const lock(mutex_);
-    if (lost_) {
-      arguments.clear();
-      throw lost_error(*lost_, name);
-    }
-    FrameHeader const header{.kind = FrameKind::kCall,
-                             .flags = frame_flags::kOneWay,
-                             .function = function,
-                             .length = arguments.size()};
-    if (broken_out_) return arguments.clear();  // on_failure will hear
-    out_.append(header, arguments, std::move(owner), must_wait ? &all_sent : nullptr);
-    send_soon(may_gather(), sent);
+  check_borrowing(arguments, owner);
+  std::unique_lock lock(mutex_);
+  if (lost_) {
+    arguments.clear();
+    throw lost_error(*lost_, name);
   }
-  tell_sent(sent);
-  if (must_wait) engine_.wait(all_sent);
+  send_call(lock,
+            {.kind = FrameKind::kCall,
+             .flags = frame_flags::kOneWay,
+             .function = function,
+             .length = arguments.size()},
+            arguments, std::move(owner));
 }
 
 /// True where the call may be held back for a moment, since more of them come in quick succession.
 bool Connection::may_gather() {
-  if (engine_.coalescing()) return true;
-  if (outstanding_ > 1 && Clock::now() - last_flush_ < kBurst) {
-    if (++burst_ >= engine_.burst_threshold()) {
-      burst_ = 0;
-      engine_.start_coalescing();
-    }
-  } else {
-    burst_ = 0;
-  }
-  return false;
+  return burst_.may_gather(engine_,
+                           [this] { return outstanding_ > 1 && Burst::follows(last_flush_); });
 }
 
 CallId Connection::add_pending(CallState& state) {
@@ -264,7 +256,7 @@ std::size_t Connection::reply(CallId call, FunctionId function, Message& result,
     out_.append(
         {.kind = FrameKind::kReply, .function = function, .call = call, .length = result.size()},
         result, std::move(owner));
-    send_soon(more_follows && Clock::now() - last_flush_ < kBurst, sent);
+    send_soon(more_follows && Burst::follows(last_flush_), sent);
     unsent = out_.size();
   }
   tell_sent(sent);

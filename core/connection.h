@@ -157,6 +157,8 @@ class Connection : public Source, public Gatherer {
   void send_some(Sent& sent) noexcept;
   void send_soon(bool hold, Sent& sent);
   [[nodiscard]] bool may_gather();
+  void send_call(std::unique_lock<std::mutex>& lock, FrameHeader const& header, Message& arguments,
+                 std::shared_ptr<void const> owner);
   void take_drain_waiters(std::vector<Event*>& into) noexcept;
 
   // Under the I/O lock.
@@ -181,6 +183,7 @@ class Connection : public Source, public Gatherer {
   [[nodiscard]] std::shared_ptr<Connection> shared() {
     return std::static_pointer_cast<Connection>(shared_from_this());
   }
+  void check_borrowing(Message const& arguments, std::shared_ptr<void const> const& owner) const;
   [[nodiscard]] std::string too_large(Message const& message) const;
   void tell_sent(Sent& sent) noexcept;
   [[nodiscard]] Error lost_error(Lost const& lost, std::string_view function) const;
@@ -199,7 +202,7 @@ class Connection : public Source, public Gatherer {
   bool waits_for_room_ = false;  // engine_ will tell when the channel takes bytes again
   bool broken_out_ = false;      // nothing can be sent any more
   Clock::time_point last_flush_{};
-  int burst_ = 0;
+  Burst burst_;
   std::uint32_t outstanding_ = 0;
   std::vector<Slot> slots_;
   std::uint32_t first_free_ = kNoSlot;

@@ -73,9 +73,7 @@ void Dispatcher::forget_late_cancels() {
 // ---- running -----------------------------------------------------------------------------------
 
 void Dispatcher::run() {
-  while (!stopping_.load(std::memory_order_relaxed) && side_by_side_.load() == 1) {
-    run_one_at_a_time();
-  }
+  run_one_at_a_time();
   run_beside_others();
   others_.clear();  // joins them
 }
@@ -187,8 +185,10 @@ void Dispatcher::run_call(Client& client, Frame const& frame, bool more_follows,
     if (!context.streams.in && !context.streams.out) return;  // cancelled a moment ago
   }
   try {
-    entry->thunk(object, frame.bytes(), context, reply);
-    finish({&client, header.call}, entry->takes_stop_token);
+    {
+      Finisher const finisher{*this, {&client, header.call}, entry->takes_stop_token};
+      entry->thunk(object, frame.bytes(), context, reply);
+    }
     if ((header.flags & frame_flags::kOneWay) == 0) {
       auto const unsent = client.connection->reply(header.call, header.function, reply.body,
                                                    std::move(reply.owner), more_follows);
@@ -197,10 +197,8 @@ void Dispatcher::run_call(Client& client, Frame const& frame, bool more_follows,
       }
     }
   } catch (detail::BadArguments const& error) {
-    finish({&client, header.call}, entry->takes_stop_token);
     fail(client, header, {.kind = RemoteFailure::Kind::kRefused, .text = error.what()});
   } catch (...) {
-    finish({&client, header.call}, entry->takes_stop_token);
     auto text = describe_current_exception();
     fail(client, header,
          {.kind = RemoteFailure::Kind::kThrew,

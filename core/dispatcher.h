@@ -73,6 +73,14 @@ class Dispatcher {
     std::stop_source stop;
   };
 
+  /// However the call ends, it is no longer one that runs.
+  struct Finisher {
+    Dispatcher& dispatcher;
+    Name call;
+    bool takes_stop_token;
+    ~Finisher() { dispatcher.finish(call, takes_stop_token); }
+  };
+
   void run_one_at_a_time();
   void run_beside_others();
   [[nodiscard]] Work next_work(Work done);

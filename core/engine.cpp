@@ -55,12 +55,6 @@ void add_to_epoll(int epoll, int descriptor, void* data) {
   check(::epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event), "epoll_ctl(ADD)");
 }
 
-void ring(int eventfd) noexcept {
-  std::uint64_t const one = 1;
-  // A counter at its maximum is readable anyway, so a failed write loses nothing.
-  [[maybe_unused]] auto const written = ::write(eventfd, &one, sizeof one);
-}
-
 }  // namespace
 
 Engine::Engine(Options options)
@@ -164,6 +158,22 @@ void Engine::run_locked(std::function<void()> function) {
 bool Engine::in_handler() const noexcept { return t_driving == this; }
 
 void Engine::kick() noexcept { ring(kick_); }
+
+void Engine::ring(int eventfd) noexcept {
+  std::uint64_t const one = 1;
+  // A counter at its maximum is readable anyway, so a failed write loses nothing.
+  [[maybe_unused]] auto const written = ::write(eventfd, &one, sizeof one);
+}
+
+/// What leaves it ends the process, as on any thread.
+void Engine::report_uncaught(std::exception_ptr const& exception) const noexcept {
+  if (!uncaught_) std::rethrow_exception(exception);
+  try {
+    std::rethrow_exception(exception);
+  } catch (...) {
+    uncaught_(describe_current_exception());
+  }
+}
 
 void Engine::run_commands() {
   std::uint64_t rings = 0;

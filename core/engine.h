@@ -18,6 +18,7 @@
 #include <sys/epoll.h>
 
 #include "core/clock.h"
+#include "core/error.h"
 #include "core/event.h"
 #include "core/serial_thread.h"
 #include "core/source.h"
@@ -86,13 +87,8 @@ class Engine {
   [[nodiscard]] SerialThread& callbacks() noexcept { return callbacks_; }
   /// Hears of exceptions that left a callback and that nobody waits for; std::terminate without it.
   /// Set before the first callback.
-  void on_uncaught(std::function<void(std::exception_ptr)> handler) {
-    uncaught_ = std::move(handler);
-  }
-  void report_uncaught(std::exception_ptr exception) {
-    if (!uncaught_) std::rethrow_exception(exception);  // ends the process: no thread catches it
-    uncaught_(std::move(exception));
-  }
+  void on_uncaught(std::function<void(ExceptionText)> handler) { uncaught_ = std::move(handler); }
+  void report_uncaught(std::exception_ptr const& exception) const noexcept;
   [[nodiscard]] TimerQueue& timers() noexcept { return *timers_; }
   [[nodiscard]] Options const& options() const noexcept { return options_; }
 
@@ -152,6 +148,7 @@ class Engine {
   void arm_one_shot() noexcept;
   void set_watching(bool watching);
   [[nodiscard]] bool ticking() const noexcept;  // held_mutex_ held
+  static void ring(int eventfd) noexcept;
 
   struct HeldBack {
     std::shared_ptr<Gatherer> gatherer;
@@ -207,8 +204,34 @@ class Engine {
 
   std::shared_ptr<TimerQueue> timers_;
   std::thread backup_thread_;
-  std::function<void(std::exception_ptr)> uncaught_;
+  std::function<void(ExceptionText)> uncaught_;
   SerialThread callbacks_;
+};
+
+/// Notices that calls, or a stream's elements, come in quick succession, and has them gathered
+/// from then on. Its owner guards it.
+class Burst {
+ public:
+  /// Whether so little time has passed since then that another would have been worth gathering.
+  [[nodiscard]] static bool follows(Clock::time_point then) {
+    constexpr std::chrono::microseconds kClose{20};
+    return Clock::now() - then < kClose;
+  }
+  /// Whether the next one may be held back. `is_quick` is asked only where that is not known.
+  template <class IsQuick>
+  [[nodiscard]] bool may_gather(Engine& engine, IsQuick const& is_quick) {
+    if (engine.coalescing()) return true;
+    if (!is_quick()) {
+      count_ = 0;
+    } else if (++count_ >= engine.burst_threshold()) {
+      count_ = 0;
+      engine.start_coalescing();
+    }
+    return false;
+  }
+
+ private:
+  int count_ = 0;
 };
 
 }  // namespace cohort

@@ -13,8 +13,6 @@ namespace {
 /// large enough for its frame and its system call to cost nothing per element.
 constexpr std::size_t kBatch = 30 << 10;
 static_assert(kBatch < Message::kBorrowAtLeast);
-/// Two elements within this time of each other are worth gathering.
-constexpr std::chrono::microseconds kBurst{20};
 /// Arrived batches are joined up to this size.
 constexpr std::size_t kJoin = 64 << 10;
 
@@ -78,24 +76,13 @@ void OutStream::end_element() {
   if (credit_ <= 0) return;  // on_credit sends it
   if (batch_.size() < kBatch) {
     if (gathering_) return;
-    if (may_gather()) {
+    if (burst_.may_gather(engine_, [this] { return Burst::follows(last_send_); })) {
       gathering_ = engine_.hold_back(shared_from_this(), Engine::Flush::kByTick);
       if (gathering_) return;
     }
   }
   if (std::exchange(gathering_, false)) engine_.let_go(*this);
   send_batch();
-}
-
-bool OutStream::may_gather() {
-  if (engine_.coalescing()) return true;
-  if (Clock::now() - last_send_ >= kBurst) {
-    burst_ = 0;
-  } else if (++burst_ >= engine_.burst_threshold()) {
-    burst_ = 0;
-    engine_.start_coalescing();
-  }
-  return false;
 }
 
 void OutStream::send_alone(Message& element, std::shared_ptr<void const> owner) {

@@ -86,7 +86,6 @@ class OutStream : public Gatherer, public std::enable_shared_from_this<OutStream
   // Under mutex_.
   void send_batch() noexcept;
   void send(FrameKind kind, Message& body, std::shared_ptr<void const> owner = {}) noexcept;
-  [[nodiscard]] bool may_gather();
   void wake_writers() noexcept;
 
   Engine& engine_;
@@ -97,7 +96,7 @@ class OutStream : public Gatherer, public std::enable_shared_from_this<OutStream
   Message batch_;
   std::int64_t credit_;
   bool gathering_ = false;  // engine_ will call flush()
-  int burst_ = 0;
+  Burst burst_;
   Clock::time_point last_send_{};
   CloseReason reason_ = CloseReason::kOpen;
   std::unique_ptr<Error> why_;

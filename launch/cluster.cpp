@@ -20,8 +20,6 @@
 namespace cohort {
 namespace {
 
-constexpr int kBacklog = 1024;
-
 /// Where the program was started with stdin, stdout or stderr closed, a socket would get its
 /// number, and whoever prints would write into it.
 void occupy_standard_descriptors() {
@@ -63,13 +61,8 @@ Cluster::Cluster(AppTypes types, ClusterOptions options) {
   options.settings = Settings::from_environment(options.settings);
   occupy_standard_descriptors();
   open(std::make_shared<Runtime>(types, options, Secret::random(), WorkerId()));
-  session_->engine.on_uncaught([](std::exception_ptr exception) {
-    try {
-      std::rethrow_exception(std::move(exception));
-    } catch (...) {
-      auto const text = describe_current_exception();
-      log(LogLevel::kError, "a callback threw " + text.type + ": " + text.what);
-    }
+  session_->engine.on_uncaught([](ExceptionText const& text) {
+    log(LogLevel::kError, "a callback threw " + text.type + ": " + text.what);
   });
 }
 
@@ -80,7 +73,7 @@ void Cluster::open(std::shared_ptr<Runtime> runtime) {
   if (session_->options.transport != Transport::kTcp) return;
   listener_ = std::make_shared<Listener>(
       *session_->runtime, session_->options.settings.handshake_timeout,
-      listen_tcp({"127.0.0.1", 0}, kBacklog),
+      listen_tcp({"127.0.0.1", 0}, kListenBacklog),
       [session = session_.get()](HandshakeSource::Outcome& outcome) {
         auto const worker = outcome.authenticated ? session->find(outcome.claim.serial) : nullptr;
         if (!worker) return false;
@@ -92,8 +85,7 @@ void Cluster::open(std::shared_ptr<Runtime> runtime) {
 
 Cluster::~Cluster() {
   session_->close();
-  auto const patience = session_->options.settings.shutdown_timeout + std::chrono::seconds(5);
-  auto const deadline = Deadline::after(patience);
+  auto const deadline = Deadline::after(patience_with_ends());
   for (auto workers = session_->all(); !workers.empty(); workers = session_->all()) {
     for (auto const& worker : workers) worker->end_with_session();
     for (auto const& worker : workers) {
@@ -102,10 +94,15 @@ Cluster::~Cluster() {
       session_->remove(worker->serial());
     }
   }
-  session_->callbacks.finish();
+  session_->runtime->failures.drain();  // on_failure may refer to what the master's caller has
   if (listener_) listener_->close();
   // Also where there is no listener: the handler that told of the last end may still run.
   session_->engine.run_locked([] {});
+}
+
+/// Longer than a worker is given before it is killed.
+Clock::duration Cluster::patience_with_ends() const {
+  return session_->options.settings.shutdown_timeout + std::chrono::seconds(5);
 }
 
 std::uint32_t Cluster::workers() const noexcept {
@@ -119,6 +116,11 @@ Engine& Cluster::engine() noexcept { return session_->engine; }
 void Cluster::flush() noexcept { session_->engine.flush_held_back(); }
 std::shared_ptr<Runtime> const& Cluster::runtime() const noexcept { return session_->runtime; }
 
+/// The environment wins over what the program says.
+Settings Cluster::settings_of(SpawnOptions const& options) const {
+  return Settings::from_environment(options.settings.value_or(session_->options.settings));
+}
+
 std::vector<std::shared_ptr<RemoteWorker>> Cluster::spawn_workers(
     WorkerTypeId type, SpawnOptions const& options, std::shared_ptr<Message const> init,
     Places places) {
@@ -126,8 +128,7 @@ std::vector<std::shared_ptr<RemoteWorker>> Cluster::spawn_workers(
   auto const count = options.count != 0 ? options.count : this->workers();
   auto const group_size = places.group_size != 0 ? places.group_size : count;
   check(options);
-  auto const settings =
-      Settings::from_environment(options.settings.value_or(session_->options.settings));
+  auto const settings = settings_of(options);
   auto const first = session_->next_serials(count);
   std::vector<std::shared_ptr<RemoteWorker>> workers;
   for (std::uint32_t index = 0; index < count; ++index) {
@@ -143,8 +144,7 @@ std::vector<std::shared_ptr<RemoteWorker>> Cluster::spawn_workers(
     return workers;
   } catch (...) {
     for (auto const& worker : workers) worker->shut_down();
-    auto const patience =
-        Deadline::after(session_->options.settings.shutdown_timeout + std::chrono::seconds(5));
+    auto const patience = Deadline::after(patience_with_ends());
     for (auto const& worker : workers) static_cast<void>(worker->wait_until_ended(patience));
     throw;
   }
@@ -160,12 +160,10 @@ std::shared_ptr<WorkerHandle> Cluster::serve_here(WorkerTypeId type, SpawnOption
         "worker in this one has none of its own");
   }
   auto const& runtime = session_->runtime;
-  auto const settings =
-      Settings::from_environment(options.settings.value_or(session_->options.settings));
+  auto const settings = settings_of(options);
   auto id = runtime->self.child(session_->next_serials(1));
   auto worker = std::make_shared<ServedWorker>(runtime, std::move(id), settings, options);
-  auto const name =
-      "constructor of " + std::string(runtime->types[static_cast<std::uint32_t>(type)].name);
+  auto const name = constructor_name(runtime->types, type);
   auto* const state = new CallState(runtime->engine, worker->connection(), name);
   Future<void> constructed(state);
   send_construct_call(*worker->connection(), {type, 0, 1, std::move(init)}, *state);

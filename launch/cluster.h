@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "core/clock.h"
 #include "core/message.h"
 #include "launch/app_types.h"
 #include "launch/options.h"
@@ -62,6 +63,8 @@ class Cluster {
 
  private:
   void open(std::shared_ptr<Runtime> runtime);
+  [[nodiscard]] Settings settings_of(SpawnOptions const& options) const;
+  [[nodiscard]] Clock::duration patience_with_ends() const;
   void start_processes(std::span<std::shared_ptr<RemoteWorker> const> workers,
                        SpawnOptions const& options, Settings const& settings);
 

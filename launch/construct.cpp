@@ -1,9 +1,12 @@
 #include "launch/construct.h"
 
-#include "launch/app_types.h"
 #include "launch/server.h"
 
 namespace cohort {
+
+std::string constructor_name(AppTypes types, WorkerTypeId type) {
+  return "constructor of " + std::string(types[static_cast<std::uint32_t>(type)].name);
+}
 
 void send_construct_call(Connection& connection, ConstructRequest const& request,
                          CallState& state) {

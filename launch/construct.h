@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "core/connection.h"
 #include "core/future.h"
+#include "launch/app_types.h"
 
 namespace cohort {
 
@@ -16,6 +18,9 @@ struct ConstructRequest {
   std::uint32_t count = 1;
   std::shared_ptr<Message const> init;  ///< encoded once for all workers of a spawn call
 };
+
+/// "constructor of Summer", as errors name it.
+[[nodiscard]] std::string constructor_name(AppTypes types, WorkerTypeId type);
 
 /// Sends it. The encoded Init, which may be large, is shared by all workers of a spawn call, and is
 /// borrowed.

@@ -12,6 +12,8 @@
 
 namespace cohort {
 
+inline constexpr int kListenBacklog = 1024;
+
 class Listener : public Source {
  public:
   /// What became of a peer: its claim is proved where `refusal` is empty. False where it is nobody

@@ -71,13 +71,16 @@ enum class ShutdownOn : std::uint8_t {
   kCalledShutdown,    ///< never: only shut_down() ends it, by whoever has a WorkerRef
 };
 
+/// Hears of a worker's end.
+using OnFailure = std::function<void(Error const&)>;
+
 /// Options of one spawn call; all have defaults: `spawn<W>(cluster, {.count = 4}, init)`.
 struct SpawnOptions {
   /// How many workers; 0: as many as the cluster's `workers`.
   std::uint32_t count = 0;
   /// Hears, once for each worker, that it ended without being asked to; on the cluster's callback
   /// thread, one call at a time. Without it, such an end is a warning in the log.
-  std::function<void(Error const&)> on_failure{};
+  OnFailure on_failure{};
   /// From the start of the process until its object was constructed.
   std::chrono::milliseconds spawn_timeout{30'000};
   /// What makes the worker end by itself.

@@ -45,22 +45,12 @@ RemoteClient::~RemoteClient() {
 
 void RemoteClient::release() {
   connection_->close(ErrorKind::kDisconnected, "the handle on this worker is gone");
-  ended_.set(runtime_->engine);
+  set_ended();
 }
 
 void RemoteClient::kill() {
   throw Error(ErrorKind::kRefused, "only the process that spawned a worker can kill it",
               connection_->peer());
-}
-
-bool RemoteClient::wait_until_ended(Deadline deadline) {
-  return runtime_->engine.wait(ended_, deadline);
-}
-
-void RemoteClient::on_end(End end, std::string text) {
-  connection_->fail_pending(ErrorKind::kDisconnected,
-                            end == End::kGoodbye ? "the worker was shut down" : std::move(text));
-  ended_.set(runtime_->engine);
 }
 
 }  // namespace cohort

@@ -24,9 +24,7 @@ RemoteWorker::RemoteWorker(Session& session, std::uint32_t serial, ConstructRequ
       serial_(serial),
       id_(session.runtime->self.child(serial)),
       request_(std::move(request)),
-      constructor_name_(
-          "constructor of " +
-          std::string(session.runtime->types[static_cast<std::uint32_t>(request_.type)].name)),
+      constructor_name_(constructor_name(session.runtime->types, request_.type)),
       on_failure_(options.on_failure),
       shutdown_on_(options.shutdown_on),
       settings_(settings),
@@ -274,20 +272,7 @@ void RemoteWorker::finalize() {
     construct_sent_ = true;
     construct_->settle_with(error);
   }
-  if (was_alive && !expected) {
-    if (on_failure_) {
-      session_.callbacks.post([on_failure = std::move(on_failure_), error] {
-        try {
-          on_failure(error);
-        } catch (...) {
-          auto const text = describe_current_exception();
-          log(LogLevel::kError, "on_failure threw " + text.type + ": " + text.what);
-        }
-      });
-    } else {
-      log_later(session_.runtime->output, LogLevel::kWarning, error.what());
-    }
-  }
+  if (was_alive && !expected) session_.runtime->tell_of(error, std::move(on_failure_));
   ended_.set(session_.engine);
   session_.remove(serial_);
 }

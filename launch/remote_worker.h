@@ -89,7 +89,7 @@ class RemoteWorker : public WorkerHandle,
   WorkerId const id_;
   ConstructRequest request_;
   std::string const constructor_name_;
-  std::function<void(Error const&)> on_failure_;
+  OnFailure on_failure_;
   ShutdownOn const shutdown_on_;
   Settings const settings_;
   std::string const name_;

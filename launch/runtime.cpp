@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "launch/allocator.h"
+#include "launch/log.h"
 
 namespace cohort {
 
@@ -16,6 +17,18 @@ Runtime::Runtime(AppTypes worker_types, ClusterOptions const& chosen, Secret con
       host(host_name()),
       engine(Engine::Options{.spin = chosen.settings.spin}) {
   keep_freed_memory();
+}
+
+void Runtime::tell_of(Error error, OnFailure on_failure) {
+  if (!on_failure) return log_later(output, LogLevel::kWarning, error.what());
+  failures.post([on_failure = std::move(on_failure), error = std::move(error)] {
+    try {
+      on_failure(error);
+    } catch (...) {
+      auto const text = describe_current_exception();
+      log(LogLevel::kError, "on_failure threw " + text.type + ": " + text.what);
+    }
+  });
 }
 
 Provenance Runtime::here() const {

@@ -23,8 +23,11 @@ struct Runtime {
   WorkerId const self;  ///< the master's is the empty one
   std::string const host;
   Engine engine;
-  SerialThread output;  ///< writes lines for those who must not wait for a terminal
+  SerialThread output;    ///< writes lines for those who must not wait for a terminal
+  SerialThread failures;  ///< runs on_failure, one call at a time
 
+  /// Tells of the end of a worker that nobody had asked for: on_failure on its thread, or the log.
+  void tell_of(Error error, OnFailure on_failure);
   /// Who this process is, for the other side of a connection that it makes.
   [[nodiscard]] Provenance here() const;
 };

@@ -8,25 +8,14 @@ namespace cohort {
 
 ServedWorker::ServedWorker(std::shared_ptr<Runtime> runtime, WorkerId id, Settings const& settings,
                            SpawnOptions const& options)
-    : runtime_(std::move(runtime)),
+    : ConnectionHandle(std::move(runtime)),
       server_(std::make_shared<Server>(
           runtime_, id, settings,
           Server::Hooks{.on_owner_end = [this](End) { server_->stop(); },
                         .on_shutdown = [this] { server_->stop(); },
                         .on_background_failure =
                             [this, on_failure = options.on_failure](RemoteFailure what) {
-                              auto where = connection_->peer();
-                              where.function = std::move(what.function);
-                              Error const error(ErrorKind::kFailed, std::move(what.text),
-                                                std::move(where), std::move(what.exception_type));
-                              runtime_->engine.callbacks().post([on_failure, error] {
-                                if (on_failure) {
-                                  on_failure(error);
-                                } else {
-                                  log(LogLevel::kWarning, error.what());
-                                }
-                              });
-                              server_->stop();
+                              die_of(std::move(what), on_failure);
                             }})) {
   auto [ours, theirs] = make_inproc_pair();
   auto place = runtime_->here();
@@ -49,17 +38,13 @@ ServedWorker::~ServedWorker() {
   connection_->close(ErrorKind::kDisconnected, "the worker was shut down");
 }
 
-void ServedWorker::release() { shut_down(); }
-
-void ServedWorker::shut_down() { server_->stop(); }
-
-bool ServedWorker::wait_until_ended(Deadline deadline) {
-  return runtime_->engine.wait(ended_, deadline);
-}
-
-void ServedWorker::on_end(End, std::string) {
-  connection_->fail_pending(ErrorKind::kDisconnected, "the worker was shut down");
-  ended_.set(runtime_->engine);
+void ServedWorker::die_of(RemoteFailure what, OnFailure const& on_failure) {
+  auto where = connection_->peer();
+  where.function = std::move(what.function);
+  runtime_->tell_of(Error(ErrorKind::kFailed, std::move(what.text), std::move(where),
+                          std::move(what.exception_type)),
+                    on_failure);
+  server_->stop();
 }
 
 }  // namespace cohort

@@ -4,38 +4,26 @@
 #include <memory>
 #include <thread>
 
+#include "launch/connection_handle.h"
 #include "launch/server.h"
-#include "launch/worker_handle.h"
 
 namespace cohort {
 
-class ServedWorker : public WorkerHandle, public ConnectionHandler {
+class ServedWorker : public ConnectionHandle {
  public:
   ServedWorker(std::shared_ptr<Runtime> runtime, WorkerId id, Settings const& settings,
                SpawnOptions const& options);
   ~ServedWorker() override;
 
-  [[nodiscard]] std::shared_ptr<Connection> const& connection() const noexcept override {
-    return connection_;
-  }
-  void release() override;
-  void shut_down() override;
+  void release() override { shut_down(); }
+  void shut_down() override { server_->stop(); }
   /// A thread cannot be killed: the worker is asked to end.
   void kill() override { shut_down(); }
-  [[nodiscard]] bool wait_until_ended(Deadline deadline) override;
-  [[nodiscard]] bool ended() const noexcept override { return ended_.ready(); }
 
  private:
-  std::shared_ptr<Batch> on_calls(std::shared_ptr<Batch> batch) override { return batch; }
-  void on_cancel(CallId) override {}
-  void on_shutdown() override {}
-  void on_dying(RemoteFailure) override {}
-  void on_end(End end, std::string text) override;
+  void die_of(RemoteFailure what, OnFailure const& on_failure);
 
-  std::shared_ptr<Runtime> const runtime_;
   std::shared_ptr<Server> const server_;
-  std::shared_ptr<Connection> connection_;
-  Event ended_;
   std::thread thread_;
 };
 

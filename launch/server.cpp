@@ -10,12 +10,6 @@
 
 namespace cohort {
 
-namespace {
-
-constexpr int kBacklog = 1024;
-
-}  // namespace
-
 /// One client. It goes, with its session, when its connection has ended and no call needs it.
 class Server::Guest : public ConnectionHandler, public std::enable_shared_from_this<Guest> {
  public:
@@ -204,14 +198,15 @@ Endpoint Server::endpoint() {
   std::lock_guard const lock(mutex_);
   if (closed_) throw std::runtime_error("this worker takes no new clients (close_server)");
   if (!listener_) {
-    listener_ = std::make_shared<Listener>(
-        *runtime_, settings_.handshake_timeout,
-        runtime_->options.transport == Transport::kUnix ? listen_unix(kBacklog)
-                                                        : listen_tcp({"127.0.0.1", 0}, kBacklog),
-        [weak = weak_from_this()](HandshakeSource::Outcome& outcome) {
-          auto const self = weak.lock();
-          return self && self->take_stranger(outcome);
-        });
+    listener_ =
+        std::make_shared<Listener>(*runtime_, settings_.handshake_timeout,
+                                   runtime_->options.transport == Transport::kUnix
+                                       ? listen_unix(kListenBacklog)
+                                       : listen_tcp({"127.0.0.1", 0}, kListenBacklog),
+                                   [weak = weak_from_this()](HandshakeSource::Outcome& outcome) {
+                                     auto const self = weak.lock();
+                                     return self && self->take_stranger(outcome);
+                                   });
     listener_->open();
   }
   return listener_->endpoint();

@@ -40,9 +40,8 @@ class Session {
   std::map<std::uint32_t, std::shared_ptr<RemoteWorker>> workers_;
 
  public:
-  // Last, so that what they run finds the rest.
-  SerialThread callbacks;  ///< runs on_failure
-  SerialThread starter;    ///< starts processes; lives as long as they do (PR_SET_PDEATHSIG)
+  // Last, so that what it runs finds the rest.
+  SerialThread starter;  ///< starts processes; lives as long as they do (PR_SET_PDEATHSIG)
 };
 
 }  // namespace cohort

@@ -53,15 +53,10 @@ class WorkerProcess {
                           .on_shutdown = [this] { stop_within(shutdown_timeout_); },
                           .on_background_failure =
                               [this](RemoteFailure what) { die_of(std::move(what)); }})) {
-    runtime_->engine.on_uncaught([this](std::exception_ptr exception) {
-      try {
-        std::rethrow_exception(std::move(exception));
-      } catch (...) {
-        auto text = describe_current_exception();
-        die_of({.exception_type = std::move(text.type),
-                .text = std::move(text.what),
-                .function = "a callback of a stream"});
-      }
+    runtime_->engine.on_uncaught([this](ExceptionText text) {
+      die_of({.exception_type = std::move(text.type),
+              .text = std::move(text.what),
+              .function = "a callback of a stream"});
     });
   }
   ~WorkerProcess() {

@@ -41,6 +41,16 @@ TEST_P(Failing, OfAOneWayCallEndsTheWorkerAndIsToldToOnFailure) {
   EXPECT_EQ(failures.count(), 1u);
 }
 
+TEST_P(Failing, IsLoggedWhereOnFailureThrowsItself) {
+  SpawnOptions const throwing{
+      .on_failure = [](Error const&) { throw std::runtime_error("in on_failure"); }};
+  auto const worker = in_process() ? cohort::serve<Everything>(cluster(), throwing, 0)
+                                   : cohort::spawn_one<Everything>(cluster(), throwing, 0);
+  worker.post(fn<&Everything::fail_one_way>, "nobody waits");
+  EXPECT_TRUE(worker.wait_until_ended(kBound));
+  EXPECT_EQ(start(1).call(fn<&Everything::add>, 1, 1).get(), 3) << "the master lives on";
+}
+
 TEST_P(FailingProcess, OfACallbackEndsTheWorkerAndIsToldToOnFailure) {
   auto const worker = start();
   auto open = worker.open(fn<&Everything::fail_in_a_callback>);

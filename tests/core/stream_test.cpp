@@ -375,12 +375,8 @@ TEST_P(Streams, LetCallbacksCallAndWait) {
 TEST_P(Streams, TellOfACallbackThatThrewWhereNobodyWaits) {
   Signal heard;
   std::string text;
-  peers.worker_engine.on_uncaught([&](std::exception_ptr exception) {
-    try {
-      std::rethrow_exception(std::move(exception));
-    } catch (std::exception const& error) {
-      text = error.what();
-    }
+  peers.worker_engine.on_uncaught([&](ExceptionText const& thrown) {
+    text = thrown.what;
     heard.set();
   });
   auto open = peers.open(fn<&Fountain::die_in_callback>);
@@ -422,7 +418,7 @@ TEST_P(Streams, LetNoCallbackWaitForItsOwnEnd) {
 
 TEST_P(Streams, TellOfACallbackThatThrewBeforeItsSubscriptionWasLeft) {
   std::atomic<int> heard{0};
-  peers.caller_engine.on_uncaught([&](std::exception_ptr) { ++heard; });
+  peers.caller_engine.on_uncaught([&](ExceptionText const&) { ++heard; });
   auto const throwing = [&] {
     Signal thrown;
     auto open = peers.open(fn<&Fountain::count>, 1);
