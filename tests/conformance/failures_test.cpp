@@ -111,6 +111,48 @@ TEST_P(FailingProcess, OfTheProcessIsToldToEveryCallAndStreamAndOnce) {
   }
 }
 
+TEST_P(FailingProcess, FromWithinIsToldWithWhatItWas) {
+  struct Death {
+    char const* how;
+    char const* text;
+    std::optional<int> signal;
+    std::optional<int> code;
+  };
+  for (auto const& death :
+       {Death{"assertion", "the_world_is_flat", SIGABRT, {}},
+        Death{"terminate", "terminate", SIGABRT, {}}, Death{"stack", "SIGSEGV", SIGSEGV, {}},
+        Death{"exit", "exited with code 3", {}, 3}}) {
+    SCOPED_TRACE(death.how);
+    // A sanitizer catches it, and exits.
+    if (death.signal == SIGSEGV && (launch_test::kAsan || launch_test::kTsan)) continue;
+    Failures told;
+    auto const worker =
+        cohort::spawn_one<Everything>(cluster(), {.on_failure = told.listener()}, 0);
+    auto const call = error_of([&] { worker.call(fn<&Everything::die>, death.how).get(); });
+    EXPECT_EQ(call.kind(), ErrorKind::kDisconnected);
+    auto const error = told.wait_for_first();
+    EXPECT_TRUE(contains(error.what(), death.text));
+    ASSERT_TRUE(error.exit());
+    EXPECT_EQ(error.exit()->signal, death.signal);
+    EXPECT_EQ(error.exit()->exit_code, death.code);
+    EXPECT_TRUE(contains(error.exit()->stderr_tail, "last words"));
+    EXPECT_TRUE(worker.wait_until_ended(kBound));
+    EXPECT_EQ(told.count(), 1u);
+  }
+}
+
+TEST_P(FailingProcess, OfASessionsDestructorIsToldWithItsText) {
+  auto const worker = start();
+  { auto const other = cohort::connect(cluster(), worker.ref(), "thrower"); }
+  auto const error = failures.wait_for_first();
+  EXPECT_TRUE(contains(error.what(), "a session that throws at its end"));
+  EXPECT_EQ(error.exit()->signal, SIGABRT);
+  EXPECT_EQ(error_of([&] { worker.call(fn<&Everything::add>, 1, 1).get(); }).kind(),
+            ErrorKind::kDisconnected);
+  EXPECT_TRUE(worker.wait_until_ended(kBound));
+  EXPECT_EQ(failures.count(), 1u);
+}
+
 TEST_P(FailingProcess, OutOfMemoryIsToldToTheCallerAlone) {
   if (launch_test::kAsan || launch_test::kTsan) GTEST_SKIP() << "a sanitizer needs its own memory";
   auto const worker = start();

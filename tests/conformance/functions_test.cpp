@@ -8,6 +8,8 @@ namespace {
 
 class Functions : public Conformance {};
 COHORT_EACH_PLACE(Functions);
+class FunctionsOfAProcess : public ProcessConformance {};
+COHORT_EACH_PROCESS_PLACE(FunctionsOfAProcess);
 
 TEST_P(Functions, TakeSeveralArgumentsAndTheInit) {
   auto const worker = start(100);
@@ -179,18 +181,56 @@ TEST_P(Functions, AreCancelledWhileTheyWaitAndWhileTheyRun) {
   EXPECT_EQ(worker.call(fn<&Everything::received>).get(), 101);
 }
 
-TEST_P(Functions, HoldMemoryBoundedWhenTheReaderSleeps) {
+/// How much more memory the two processes hold while and after a stream passes.
+class MemoryWatch {
+ public:
+  explicit MemoryWatch(pid_t worker) : worker_(worker) {}
+  /// Elements would be 80 MB where nothing held their writer back.
+  void expect_little_growth() const {
+    constexpr std::int64_t kLimit = 64 << 20;
+    EXPECT_LT(resident(::getpid()) - here_before_, kLimit);
+    EXPECT_LT(resident(worker_) - there_before_, kLimit);
+  }
+
+ private:
+  static std::int64_t resident(pid_t pid) {
+    return static_cast<std::int64_t>(launch_test::resident_bytes(pid));
+  }
+  pid_t worker_;
+  std::int64_t here_before_ = resident(::getpid());
+  std::int64_t there_before_ = resident(worker_);
+};
+
+constexpr std::int64_t kManyElements = 10'000'000;
+
+TEST_P(FunctionsOfAProcess, HoldMemoryBoundedWhenTheReaderSleeps) {
   auto const worker = start();
-  auto stream = worker.stream(fn<&Everything::count>, 10'000'000);
+  MemoryWatch const memory(worker.pid());
+  auto stream = worker.stream(fn<&Everything::count>, kManyElements);
   EXPECT_EQ(stream.next(), 0);
-  // Ten million are 80 MB; the writer is a window (1 MiB) and a little ahead at most.
-  EXPECT_FALSE(eventually([&] { return !stream.valid(); }, 300ms));
+  ASSERT_TRUE(launch_test::rests(worker.pid()));  // the writer waits
+  memory.expect_little_growth();
   std::int64_t next = 1;
   for (auto const value : stream) {
     if (value != next) FAIL() << value << " in the place of " << next;
     ++next;
   }
-  EXPECT_EQ(next, 10'000'000);
+  EXPECT_EQ(next, kManyElements);
+  memory.expect_little_growth();
+}
+
+TEST_P(FunctionsOfAProcess, HoldMemoryBoundedWhenTheyReadLater) {
+  auto const worker = start();
+  MemoryWatch const memory(worker.pid());
+  auto open = worker.open(fn<&Everything::hold>);
+  open.result.get();
+  std::jthread const writer([input = std::move(open.input)]() mutable {
+    for (std::int64_t i = 0; i < kManyElements; ++i) input.write(i);
+  });
+  ASSERT_TRUE(launch_test::rests(::getpid()));  // the writer waits
+  memory.expect_little_growth();
+  EXPECT_EQ(worker.call(fn<&Everything::sum_held>).get(), kManyElements * (kManyElements - 1) / 2);
+  memory.expect_little_growth();
 }
 
 }  // namespace

@@ -217,6 +217,22 @@ TEST_P(Families, DieWithTheirHeadHoweverItDies) {
   }
 }
 
+TEST_P(Families, EndThoughTheirHeadWaitsForAWorkerThatHangsInItsConstructor) {
+  auto const before = Holdings::now();
+  options.settings.shutdown_timeout = 1s;
+  std::optional<Worker<Everything>> worker(start());
+  auto call = worker->call(fn<&Everything::wait_for_own_worker_that_hangs>);
+  auto const head = worker->pid();
+  ASSERT_TRUE(eventually([&] { return !launch_test::children_of(head).empty(); }));
+  auto const child = launch_test::children_of(head).front();
+  ASSERT_TRUE(launch_test::rests(child));
+  worker.reset();
+  EXPECT_EQ(error_of([&] { call.get(); }).kind(), ErrorKind::kDisconnected);
+  end_cluster();
+  EXPECT_TRUE(eventually([&] { return is_gone(child); }));
+  EXPECT_TRUE(nothing_is_left(before));
+}
+
 TEST_P(Families, EndWithTheirHeadInAnOrderlyWay) {
   std::vector<pid_t> pids;
   {

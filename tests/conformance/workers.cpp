@@ -2,9 +2,13 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 
 #include <sys/resource.h>
 #include <unistd.h>
+
+#undef NDEBUG  // the failed assertion is to fail in release builds too
+#include <cassert>
 
 namespace conformance {
 
@@ -12,6 +16,13 @@ using cohort::fn;
 using namespace std::chrono_literals;
 
 constexpr auto kBound = 20s;
+
+/// Deeper than any stack; what it returns keeps the recursion from being made a loop.
+[[gnu::noinline]] int dig(int depth) {
+  char volatile room[4096] = {};
+  room[depth % 4096] = 1;
+  return depth < 0 ? 0 : dig(depth + 1) + room[0];
+}
 
 std::string Everything::join(std::vector<std::string> const& parts, std::string separator) {
   std::string joined;
@@ -104,6 +115,10 @@ void Everything::sum_by_callback(Stream<std::int64_t> in) {
       .detach();
 }
 
+void Everything::hold(Stream<std::int64_t> in) { held_ = std::move(in); }
+
+std::int64_t Everything::sum_held() { return sum(held_); }
+
 void Everything::ping_pong(Stream<int>& in, Writer<int>& out) {
   try {
     for (int const value : in) out.write(value + 1);
@@ -124,6 +139,11 @@ std::string Everything::greet_by(cohort::WorkerRef<Everything> ref, std::string 
 int Everything::add_by_own_worker(int a, int b) {
   if (own_.empty()) own_.push_back(cohort::spawn_one<Everything>(context_.cluster(), {}, start_));
   return own_.front().call(fn<&Everything::add>, a, b).get();
+}
+
+int Everything::wait_for_own_worker_that_hangs() {
+  own_.push_back(cohort::spawn_one<Everything>(context_.cluster(), {}, -2));
+  return 0;
 }
 
 cohort::Settings Everything::settings_of_own_worker() {
@@ -149,6 +169,15 @@ void Everything::raise(int signal) { ::raise(signal); }
 
 void Everything::die_on_a_thread(std::string text) {
   std::thread([text] { throw std::runtime_error(text); }).join();
+}
+
+void Everything::die(std::string how) {
+  std::fputs("last words\n", stderr);
+  bool const the_world_is_flat = ::getpid() < 0;
+  if (how == "assertion") assert(the_world_is_flat);
+  if (how == "stack") std::printf("%d", dig(0));
+  if (how == "terminate") std::terminate();
+  ::_exit(3);
 }
 
 std::uint64_t Everything::allocate(std::uint64_t bytes, std::uint64_t limit) {

@@ -30,6 +30,7 @@ class Everything {
   explicit Everything(int start, cohort::WorkerContext const& context)
       : start_(start), context_(context) {
     if (start == -1) throw std::invalid_argument("a start of -1");
+    if (start == -2) std::this_thread::sleep_for(std::chrono::hours(1));
   }
 
   /// Counts the calls of one client; built with what the client says.
@@ -39,7 +40,10 @@ class Everything {
       if (name == "nobody") throw std::invalid_argument("a session for nobody");
       ++worker_.sessions_;
     }
-    ~Session() { --worker_.sessions_; }
+    ~Session() noexcept(false) {
+      --worker_.sessions_;
+      if (name == "thrower") throw std::runtime_error("a session that throws at its end");
+    }
 
    private:
     Everything& worker_;
@@ -78,6 +82,8 @@ class Everything {
   // Streams in, and both ways.
   std::int64_t sum(Stream<std::int64_t>& in);
   int answer_first(Stream<std::int64_t> in);
+  void hold(Stream<std::int64_t> in);  ///< unread
+  std::int64_t sum_held();
   void sum_by_callback(Stream<std::int64_t> in);
   std::int64_t received() const { return received_; }
   void ping_pong(Stream<int>& in, Writer<int>& out);
@@ -90,6 +96,7 @@ class Everything {
   // Other workers.
   std::string greet_by(cohort::WorkerRef<Everything> ref, std::string who);
   int add_by_own_worker(int a, int b);
+  int wait_for_own_worker_that_hangs();
   cohort::Settings settings_of_own_worker();
   std::string chain(int depth);
 
@@ -98,6 +105,7 @@ class Everything {
   void print(std::string out, std::string err);
   void raise(int signal);
   void die_on_a_thread(std::string text);
+  void die(std::string how);  ///< assertion, stack, terminate, or exit
   std::uint64_t allocate(std::uint64_t bytes, std::uint64_t limit);  ///< with RLIMIT_AS at limit
 
   using Functions = cohort::FunctionList<
@@ -108,17 +116,19 @@ class Everything {
       &Everything::count_then_fail, &Everything::count_then_die, &Everything::keep,
       &Everything::write_to_kept, &Everything::close_kept, &Everything::watch,
       &Everything::how_the_last_stream_ended, &Everything::sum, &Everything::answer_first,
-      &Everything::sum_by_callback, &Everything::received, &Everything::ping_pong,
-      &Everything::fail_in_a_callback, &Everything::note, &Everything::fail_one_way,
-      &Everything::greet_by, &Everything::add_by_own_worker, &Everything::settings_of_own_worker,
+      &Everything::sum_by_callback, &Everything::hold, &Everything::sum_held, &Everything::received,
+      &Everything::ping_pong, &Everything::fail_in_a_callback, &Everything::note,
+      &Everything::fail_one_way, &Everything::greet_by, &Everything::add_by_own_worker,
+      &Everything::wait_for_own_worker_that_hangs, &Everything::settings_of_own_worker,
       &Everything::chain, &Everything::say, &Everything::print, &Everything::raise,
-      &Everything::die_on_a_thread, &Everything::allocate>;
+      &Everything::die_on_a_thread, &Everything::die, &Everything::allocate>;
 
  private:
   int start_;
   cohort::WorkerContext context_;
   std::vector<cohort::Worker<Everything>> own_;
   Writer<std::string> kept_;
+  Stream<std::int64_t> held_;
   std::vector<std::string> history_;
   std::atomic<std::int64_t> received_{0};
   std::atomic<int> sessions_{0};

@@ -3,8 +3,10 @@
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <optional>
 #include <sstream>
+#include <utility>
 
 #include <fcntl.h>
 #include <spawn.h>
@@ -78,6 +80,49 @@ bool is_gone(pid_t pid) {
   if (name_end == stat.npos) return true;
   char const state = stat[name_end + 2];
   return state == 'Z' || state == 'X';
+}
+
+namespace {
+
+/// The fields of /proc/PID/stat behind the name; the first is the state (proc(5) counts it as 3).
+std::vector<std::string> stat_fields(pid_t pid) {
+  auto const stat = read_file("/proc/" + std::to_string(pid) + "/stat");
+  auto const name_end = stat.rfind(')');
+  if (name_end == stat.npos) return {};
+  std::istringstream rest(stat.substr(name_end + 1));
+  return {std::istream_iterator<std::string>(rest), {}};
+}
+
+}  // namespace
+
+std::uint64_t resident_bytes(pid_t pid) {
+  auto const fields = stat_fields(pid);
+  auto const page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  return fields.empty() ? 0 : std::stoull(fields.at(24 - 3)) * page;
+}
+
+std::uint64_t cpu_ticks(pid_t pid) {
+  auto const fields = stat_fields(pid);
+  return fields.empty() ? 0 : std::stoull(fields.at(14 - 3)) + std::stoull(fields.at(15 - 3));
+}
+
+std::vector<pid_t> children_of(pid_t pid) {
+  std::vector<pid_t> children;
+  std::error_code gone;
+  for (auto const& task : fs::directory_iterator("/proc/" + std::to_string(pid) + "/task", gone)) {
+    std::istringstream list(read_file(task.path() / "children"));
+    for (pid_t child = 0; list >> child;) children.push_back(child);
+  }
+  return children;
+}
+
+bool rests(pid_t pid) {
+  auto const end = Clock::now() + kBound;
+  for (auto before = cpu_ticks(pid); Clock::now() < end;) {
+    std::this_thread::sleep_for(100ms);
+    if (before == std::exchange(before, cpu_ticks(pid))) return true;
+  }
+  return false;
 }
 
 TempDir::TempDir() {

@@ -93,6 +93,13 @@ struct Holdings {
 /// True once no such process runs (a zombie that its reaper has not collected does not).
 [[nodiscard]] bool is_gone(pid_t pid);
 
+/// What /proc says of a process; 0 where it is gone.
+[[nodiscard]] std::uint64_t resident_bytes(pid_t pid);
+[[nodiscard]] std::uint64_t cpu_ticks(pid_t pid);
+[[nodiscard]] std::vector<pid_t> children_of(pid_t pid);
+/// Waits until the process has used no processor for a while; false where it does not rest.
+[[nodiscard]] bool rests(pid_t pid);
+
 class TempDir {
  public:
   TempDir();
