@@ -134,9 +134,10 @@ void Connection::post(FunctionId function, std::string_view name, Message& argum
   }
   check_borrowing(arguments, owner);
   std::unique_lock lock(mutex_);
-  if (lost_) {
+  if (lost_ || broken_out_) {
     arguments.clear();
-    throw lost_error(*lost_, name);
+    throw lost_error(
+        lost_ ? *lost_ : Lost{ErrorKind::kDisconnected, "the connection has ended", {}}, name);
   }
   send_call(lock,
             {.kind = FrameKind::kCall,
@@ -264,8 +265,7 @@ std::size_t Connection::reply(CallId call, FunctionId function, Message& result,
 }
 
 void Connection::reply_failure(CallId call, FunctionId function, RemoteFailure const& failure) {
-  Message body;
-  encode(body, failure);
+  auto body = encoded(failure);
   Sent sent;
   {
     std::lock_guard const lock(mutex_);
@@ -276,6 +276,19 @@ void Connection::reply_failure(CallId call, FunctionId function, RemoteFailure c
     send_some(sent);
   }
   tell_sent(sent);
+}
+
+Message Connection::encoded(RemoteFailure failure) const {
+  Message body;
+  encode(body, failure);
+  if (body.size() <= settings_.max_message_size) return body;
+  auto const most = static_cast<std::size_t>(settings_.max_message_size / 4);
+  for (auto* text : {&failure.exception_type, &failure.text, &failure.function}) {
+    if (text->size() > most) text->resize(most);
+  }
+  body.clear();
+  encode(body, failure);
+  return body;
 }
 
 void Connection::send_control(FrameKind kind, Message body) {
@@ -355,6 +368,7 @@ void Connection::take_drain_waiters(std::vector<Event*>& into) noexcept {
 
 void Connection::tell_sent(Sent& sent) noexcept {
   for (auto* event : sent.events) event->set(engine_);
+  if (engine_.in_handler()) return engine_.destroy_later(std::move(sent.owners));
   sent.owners.clear();
 }
 
@@ -373,7 +387,7 @@ bool Connection::drain(Deadline deadline) {
   flush();
   {
     std::lock_guard const lock(mutex_);
-    if (out_.empty()) return !broken_out_;
+    if (out_.empty() || engine_.in_handler()) return out_.empty() && !broken_out_;
     drain_waiters_.push_back(&drained);
   }
   bool const done = engine_.wait(drained, deadline);

@@ -105,7 +105,9 @@ class Connection : public Source, public Gatherer {
 
   [[nodiscard]] StreamTable& streams() noexcept { return streams_; }
   /// A frame of one of its streams; kItems, kEnd and kStop for the ends in stream_state.h.
-  void send_of_stream(FrameKind kind, StreamKey key, Message& body,
+  /// What was sent and needs no owner any more goes to `released`, for its destructors are the
+  /// user's code, and the caller may hold a lock.
+  void send_of_stream(FrameKind kind, StreamKey key, Message& body, Owners& released,
                       std::shared_ptr<void const> owner = {});
   void give_credit(StreamKey key, std::uint64_t bytes);
   /// Ends the streams of a call that this side runs, where they are still open: the function threw,
@@ -114,6 +116,9 @@ class Connection : public Source, public Gatherer {
 
   /// Ends all streams at this side: who waits in one gets an Error of this kind. Any thread.
   void interrupt_streams(ErrorKind kind, std::string reason);
+
+  /// The body of a kFailure, kEnd or kDying; its texts are cut where they exceed max_message_size.
+  [[nodiscard]] Message encoded(RemoteFailure failure) const;
 
   /// A frame that is no part of a call, sent at once.
   void send_control(FrameKind kind, Message body = {});
@@ -124,7 +129,8 @@ class Connection : public Source, public Gatherer {
 
   /// Sends what is buffered, as far as the channel takes it.
   void flush() noexcept override;
-  /// Waits until all that was given to the connection was handed to the channel.
+  /// Waits until all that was given to the connection was handed to the channel; in a handler it
+  /// does not wait. Returns whether that is so.
   bool drain(Deadline deadline);
 
   [[nodiscard]] Engine& engine() noexcept { return engine_; }

@@ -1,5 +1,6 @@
 // A connection's streams: how frames reach their ends, and how they end with it.
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "core/archive.h"
@@ -13,8 +14,12 @@ CallStreams Connection::make_streams(StreamKey key, StreamsWanted wanted,
   CallStreams streams;
   auto const window = settings_.stream_window;
   if (wanted.in) streams.in = std::make_shared<InStream>(engine_, shared(), key, window, function);
-  if (wanted.out) streams.out = std::make_shared<OutStream>(engine_, shared(), key, window);
-  if (wanted.in || wanted.out) streams_.add(key, streams);
+  if (wanted.out) {
+    streams.out = std::make_shared<OutStream>(engine_, shared(), key, window, function);
+  }
+  if ((wanted.in || wanted.out) && !streams_.add(key, streams)) {
+    throw DecodeError("a call with the id of another one whose streams are open");
+  }
   return streams;
 }
 
@@ -48,7 +53,8 @@ void Connection::handle_of_stream(Frame const& frame) {
     case FrameKind::kStop:
       if (!open.out) return;
       return open.out->close(CloseReason::kClosedByPeer,
-                             Error(ErrorKind::kCancelled, "the reader closed the stream", peer_));
+                             lost_error({ErrorKind::kCancelled, "the reader closed the stream", {}},
+                                        open.out->function()));
     default: {
       std::uint64_t bytes = 0;
       if (frame.header.length != sizeof bytes) {
@@ -72,8 +78,7 @@ void Connection::cancel_streams(CallId call) {
 void Connection::fail_streams(CallId call, RemoteFailure const& failure) {
   auto const open = streams_.take({call, false});
   if (open.out) {
-    Message body;
-    encode(body, failure);
+    auto body = encoded(failure);
     open.out->fail(body);
   }
   if (open.in) open.in->close();
@@ -81,7 +86,7 @@ void Connection::fail_streams(CallId call, RemoteFailure const& failure) {
 
 void Connection::end_streams(StreamTable::Whose whose, Lost const& lost) {
   for (auto const& open : streams_.take_all(whose)) {
-    auto const error = lost_error(lost, open.in ? open.in->function() : std::string_view());
+    auto const error = lost_error(lost, open.in ? open.in->function() : open.out->function());
     if (open.in) open.in->end(std::make_unique<Error>(error));
     if (open.out) open.out->close(CloseReason::kFailed, error);
   }
@@ -91,7 +96,7 @@ void Connection::interrupt_streams(ErrorKind kind, std::string reason) {
   end_streams(StreamTable::Whose::kAll, {kind, std::move(reason), {}});
 }
 
-void Connection::send_of_stream(FrameKind kind, StreamKey key, Message& body,
+void Connection::send_of_stream(FrameKind kind, StreamKey key, Message& body, Owners& released,
                                 std::shared_ptr<void const> owner) {
   Sent sent;
   {
@@ -104,13 +109,17 @@ void Connection::send_of_stream(FrameKind kind, StreamKey key, Message& body,
                 body, std::move(owner));
     send_soon(false, sent);
   }
+  released.insert(released.end(), std::make_move_iterator(sent.owners.begin()),
+                  std::make_move_iterator(sent.owners.end()));
+  sent.owners.clear();
   tell_sent(sent);
 }
 
 void Connection::give_credit(StreamKey key, std::uint64_t bytes) {
   Message body;
   body.append(&bytes, sizeof bytes);
-  send_of_stream(FrameKind::kCredit, key, body);
+  Owners released;
+  send_of_stream(FrameKind::kCredit, key, body, released);
 }
 
 }  // namespace cohort

@@ -9,6 +9,9 @@ namespace {
 
 /// Results that the caller does not fetch: the worker waits for it rather than fill its memory.
 constexpr std::size_t kUnsentAtMost = 32 << 20;
+/// Cancels that may be kept of calls that are not in the queue (any more): more are a peer's fault.
+constexpr std::size_t kLateCancelsAtMost = 4096;
+constexpr std::uint8_t kStreamFlags = frame_flags::kTakesItems | frame_flags::kGivesItems;
 
 }  // namespace
 
@@ -45,6 +48,8 @@ void Dispatcher::cancel(Client const& client, CallId call) {
   auto const running = std::find_if(running_.begin(), running_.end(),
                                     [&](auto const& each) { return each.call == name; });
   if (running != running_.end()) return request_stop(running->stop);
+  if (cancelled_.size() > enqueued_ - begun_ + kLateCancelsAtMost) return;
+
   if (cancelled_.insert(name).second) cancelled_in_order_.push_back({name, enqueued_});
   any_cancelled_.store(true);
 }
@@ -119,7 +124,10 @@ void Dispatcher::run_batch(Work const& work) {
       put_back(work, i);
       break;
     }
-    run_call(*work.client, frames[i], i + 1 < frames.size(), reply_);
+    auto leave = leave_for(*work.client, frames[i].header);
+    if (leave) {
+      run_call(*work.client, frames[i], std::move(*leave), i + 1 < frames.size(), reply_);
+    }
   }
   work.client->connection->flush();
 }
@@ -135,17 +143,20 @@ void Dispatcher::put_back(Work const& work, std::size_t begun) {
 void Dispatcher::run_beside_others() {
   Reply reply;
   while (!stopping_.load(std::memory_order_relaxed)) {
-    auto const work = next_call();
+    auto work = next_call();
     if (!work) continue;
     if (work->task) {
       work->task();
     } else {
-      run_call(*work->client, work->batch->frames[work->begun], false, reply);
+      run_call(*work->client, work->batch->frames[work->begun], std::move(work->leave), false,
+               reply);
     }
   }
 }
 
-/// One call of the batch at the front, or nothing after a wait.
+/// One call of the batch at the front; nothing where it was cancelled, and after a wait. Its leave
+/// is given before the queue is left, where a cancel would find it neither waiting nor running.
+
 std::optional<Dispatcher::Work> Dispatcher::next_call() {
   Event work_came;
   {
@@ -154,8 +165,15 @@ std::optional<Dispatcher::Work> Dispatcher::next_call() {
       auto& front = queue_.front();
       Work work = front;
       if (front.task || ++front.begun == front.batch->frames.size()) queue_.pop_front();
-      if (work.batch) ++begun_;
+      std::optional<Leave> leave{Leave{}};
+      if (work.batch) {
+        ++begun_;
+        auto const& call = work.batch->frames[work.begun].header;
+        leave = leave_for({work.client.get(), call.call}, takes_stop_token(call.function));
+      }
       forget_late_cancels();
+      if (!leave) return std::nullopt;
+      work.leave = std::move(*leave);
       return work;
     }
     if (stopping_.load()) return std::nullopt;
@@ -167,7 +185,9 @@ std::optional<Dispatcher::Work> Dispatcher::next_call() {
 
 // ---- one call ----------------------------------------------------------------------------------
 
-void Dispatcher::run_call(Client& client, Frame const& frame, bool more_follows, Reply& reply) {
+void Dispatcher::run_call(Client& client, Frame const& frame, Leave leave, bool more_follows,
+                          Reply& reply) {
+  Finisher const finisher{*this, leave.number};
   auto const& header = frame.header;
   void* object = nullptr;
   auto const* entry = find(header.function, object);
@@ -177,18 +197,15 @@ void Dispatcher::run_call(Client& client, Frame const& frame, bool more_follows,
                  .text = "the worker has no function " +
                          std::to_string(static_cast<std::uint32_t>(header.function))});
   }
-  auto stop = begin({&client, header.call}, entry->takes_stop_token);
-  if (!stop) return;
-  CallContext context{engine_, client, {}, std::move(*stop)};
-  if (entry->streams) {
-    context.streams = client.connection->streams().find({header.call, false});
-    if (!context.streams.in && !context.streams.out) return;  // cancelled a moment ago
+  CallContext context{engine_, client, {}, std::move(leave.stop)};
+  if (((header.flags & kStreamFlags) | entry->stream_flags) != 0 &&
+      !open_streams(context, header, *entry)) {
+    return;
   }
+  auto const output = context.streams.out;
   try {
-    {
-      Finisher const finisher{*this, {&client, header.call}, entry->takes_stop_token};
-      entry->thunk(object, frame.bytes(), context, reply);
-    }
+    entry->thunk(object, frame.bytes(), context, reply);
+    if (output) output->function_returned();
     if ((header.flags & frame_flags::kOneWay) == 0) {
       auto const unsent = client.connection->reply(header.call, header.function, reply.body,
                                                    std::move(reply.owner), more_follows);
@@ -210,6 +227,19 @@ void Dispatcher::run_call(Client& client, Frame const& frame, bool more_follows,
   reply.owner.reset();
 }
 
+/// False where the call does not run: its caller has cancelled it, or made it without them.
+bool Dispatcher::open_streams(CallContext& context, FrameHeader const& call,
+                              FunctionEntry const& entry) {
+  if ((call.flags & kStreamFlags) != entry.stream_flags) {
+    fail(context.client, call,
+         {.kind = RemoteFailure::Kind::kRefused,
+          .text = "the function has other streams than its call"});
+    return false;
+  }
+  context.streams = context.client.connection->streams().find({call.call, false});
+  return context.streams.in != nullptr || context.streams.out != nullptr;
+}
+
 void Dispatcher::fail(Client& client, FrameHeader const& call, RemoteFailure failure) {
   if ((call.flags & frame_flags::kOneWay) != 0) {
     if (background_failure_) background_failure_(std::move(failure));
@@ -222,7 +252,7 @@ void Dispatcher::fail(Client& client, FrameHeader const& call, RemoteFailure fai
 
 void Dispatcher::run_now(Client& client, Frame const& frame) {
   Reply reply;
-  run_call(client, frame, false, reply);
+  run_call(client, frame, {}, false, reply);
 }
 
 FunctionEntry const* Dispatcher::find(FunctionId function, void*& object) const {
@@ -236,22 +266,33 @@ FunctionEntry const* Dispatcher::find(FunctionId function, void*& object) const 
   return id < functions_.size() && object_ != nullptr ? &functions_[id] : nullptr;
 }
 
-/// Marks the call as running; nothing where it was cancelled while it waited.
-std::optional<std::stop_token> Dispatcher::begin(Name call, bool takes_stop_token) {
-  if (!takes_stop_token && !any_cancelled_.load(std::memory_order_relaxed))
-    return std::stop_token();
-  std::lock_guard const lock(mutex_);
-  if (cancelled_.erase(call) != 0) return std::nullopt;
-  if (!takes_stop_token) return std::stop_token();
-  running_.push_back({call, {}});
-  if (stopping_.load()) request_stop(running_.back().stop);
-  return running_.back().stop.get_token();
+bool Dispatcher::takes_stop_token(FunctionId function) const {
+  void* object = nullptr;
+  auto const* entry = find(function, object);
+  return entry != nullptr && entry->takes_stop_token;
 }
 
-void Dispatcher::finish(Name call, bool takes_stop_token) noexcept {
-  if (!takes_stop_token) return;
+std::optional<Dispatcher::Leave> Dispatcher::leave_for(Client const& client,
+                                                       FrameHeader const& call) {
+  bool const listens = takes_stop_token(call.function);
+  if (!listens && !any_cancelled_.load(std::memory_order_relaxed)) return Leave();
   std::lock_guard const lock(mutex_);
-  std::erase_if(running_, [&](auto const& each) { return each.call == call; });
+  return leave_for({&client, call.call}, listens);
+}
+
+/// Nothing where it was cancelled while it waited.
+std::optional<Dispatcher::Leave> Dispatcher::leave_for(Name call, bool takes_stop_token) {
+  if (cancelled_.erase(call) != 0) return std::nullopt;
+  if (!takes_stop_token) return Leave();
+  running_.push_back({++last_running_, call, {}});
+  if (stopping_.load()) request_stop(running_.back().stop);
+  return Leave{running_.back().stop.get_token(), last_running_};
+}
+
+void Dispatcher::finish(std::uint64_t number) noexcept {
+  if (number == 0) return;
+  std::lock_guard const lock(mutex_);
+  std::erase_if(running_, [&](auto const& each) { return each.number == number; });
 }
 
 }  // namespace cohort

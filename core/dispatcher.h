@@ -57,18 +57,25 @@ class Dispatcher {
   void run_side_by_side(unsigned calls);
 
  private:
+  using Name = std::pair<Client const*, CallId>;
+  /// A call's leave to run: it was not cancelled while it waited.
+  struct Leave {
+    std::stop_token stop{};
+    std::uint64_t number = 0;  // of its entry in running_, where it has one
+  };
   struct Work {
     std::shared_ptr<Client> client;
     std::shared_ptr<Batch> batch;
     std::function<void()> task;
     std::size_t begun = 0;  // of the batch's calls, where they run side by side
+    Leave leave{};          // likewise, of the next one
   };
-  using Name = std::pair<Client const*, CallId>;
   struct Cancelled {
     Name call;
     std::uint64_t moot_after;  // so many calls were begun: this one was
   };
   struct Running {
+    std::uint64_t number;  // calls without an answer have no name of their own
     Name call;
     std::stop_source stop;
   };
@@ -76,9 +83,8 @@ class Dispatcher {
   /// However the call ends, it is no longer one that runs.
   struct Finisher {
     Dispatcher& dispatcher;
-    Name call;
-    bool takes_stop_token;
-    ~Finisher() { dispatcher.finish(call, takes_stop_token); }
+    std::uint64_t number;
+    ~Finisher() { dispatcher.finish(number); }
   };
 
   void run_one_at_a_time();
@@ -89,11 +95,15 @@ class Dispatcher {
   void put_back(Work const& work, std::size_t begun);
   void forget_late_cancels();
   void run_batch(Work const& work);
-  void run_call(Client& client, Frame const& frame, bool more_follows, Reply& reply);
+  void run_call(Client& client, Frame const& frame, Leave leave, bool more_follows, Reply& reply);
+  [[nodiscard]] bool open_streams(CallContext& context, FrameHeader const& call,
+                                  FunctionEntry const& entry);
   void fail(Client& client, FrameHeader const& call, RemoteFailure failure);
   [[nodiscard]] FunctionEntry const* find(FunctionId function, void*& object) const;
-  [[nodiscard]] std::optional<std::stop_token> begin(Name call, bool takes_stop_token);
-  void finish(Name call, bool takes_stop_token) noexcept;
+  [[nodiscard]] std::optional<Leave> leave_for(Client const& client, FrameHeader const& call);
+  [[nodiscard]] std::optional<Leave> leave_for(Name call, bool takes_stop_token);  // under mutex_
+  [[nodiscard]] bool takes_stop_token(FunctionId function) const;
+  void finish(std::uint64_t number) noexcept;
   void request_stop(std::stop_source stop);
 
   Engine& engine_;
@@ -118,8 +128,9 @@ class Dispatcher {
   std::set<Name> cancelled_;
   std::deque<Cancelled> cancelled_in_order_;
   std::vector<Running> running_;  // calls that take a stop token
-  std::vector<Event*> idle_;      // of threads that wait for work, while calls run side by side
-  SerialThread stopper_;          // runs stop callbacks, which are the user's code
+  std::uint64_t last_running_ = 0;
+  std::vector<Event*> idle_;  // of threads that wait for work, while calls run side by side
+  SerialThread stopper_;      // runs stop callbacks, which are the user's code
   std::vector<std::jthread> others_;
 };
 

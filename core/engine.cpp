@@ -20,6 +20,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <iterator>
 #include <stdexcept>
 #include <utility>
 
@@ -157,6 +158,11 @@ void Engine::run_locked(std::function<void()> function) {
 
 bool Engine::in_handler() const noexcept { return t_driving == this; }
 
+void Engine::destroy_later(std::vector<std::shared_ptr<void const>> owners) {
+  garbage_.insert(garbage_.end(), std::make_move_iterator(owners.begin()),
+                  std::make_move_iterator(owners.end()));
+}
+
 void Engine::kick() noexcept { ring(kick_); }
 
 void Engine::ring(int eventfd) noexcept {
@@ -200,7 +206,8 @@ bool Engine::wait(Event& event, Deadline deadline) {
     if (Turn const turn(*this); turn) {
       stop_following();
       drive(event, deadline);
-      return event.ready();
+      if (event.ready() || deadline.passed()) return event.ready();
+      continue;  // having left the lock for a moment, with what is to be destroyed
     }
     auto const spun = spin_as_follower(event);
     if (spun == Spun::kLockIsFree && !deadline.passed()) continue;
@@ -226,7 +233,7 @@ void Engine::drive(Event& event, Deadline deadline) {
   while (!event.ready()) {
     flush_held_back();
     bool const attended = spin(event);
-    if (deadline.passed()) return;  // also where input never ceases
+    if (deadline.passed() || !garbage_.empty()) return;  // also where input never ceases
     if (!attended) block(event, deadline);
   }
 }
@@ -340,6 +347,7 @@ Engine::Turn::Turn(Engine& engine) noexcept
 Engine::Turn::~Turn() {
   if (!held_) return;
   engine_.forget_detached();
+  auto const garbage = std::exchange(engine_.garbage_, {});  // destroyed behind all this
   t_driving = outer_;
   engine_.leave();
 }

@@ -59,6 +59,9 @@ class Engine {
   void run_locked(std::function<void()> function);
   /// True in a handler: this thread holds the I/O lock, and must not wait.
   [[nodiscard]] bool in_handler() const noexcept;
+  /// In a handler: keeps them until the I/O lock was left, since their destructors are user code.
+  void destroy_later(std::vector<std::shared_ptr<void const>> owners);
+
   /// Wakes the thread that blocks in epoll, or makes the next one look up. Any thread.
   void kick() noexcept;
 
@@ -166,9 +169,10 @@ class Engine {
   // Guarded by the I/O lock.
   std::vector<std::shared_ptr<Source>> sources_;
   std::vector<PolledSource*> polled_;
-  bool polled_awake_ = false;                      // some of them may have traffic and not ring
-  std::vector<std::shared_ptr<Source>> detached_;  // kept until the handlers returned
-  Source* hot_ = nullptr;                          // the only connection, where there is one
+  bool polled_awake_ = false;                         // some of them may have traffic and not ring
+  std::vector<std::shared_ptr<Source>> detached_;     // kept until the handlers returned
+  std::vector<std::shared_ptr<void const>> garbage_;  // see destroy_later()
+  Source* hot_ = nullptr;                             // the only connection, where there is one
   std::array<epoll_event, 64> events_;
   Clock::time_point no_spin_until_{};
   std::chrono::milliseconds no_spin_for_{0};

@@ -85,7 +85,7 @@ ByteBuffer FrameReader::take_memory(ByteBuffer spare) {
 
 void FrameReader::forget_consumed() {
   frames_.clear();
-  large_is_whole_ = false;
+  if (std::exchange(large_is_whole_, false)) large_ = ByteBuffer();  // nobody took it
   if (consumed_ == 0) return;
   auto const rest = small_.size() - consumed_;
   if (rest > 0) std::memmove(small_.data(), small_.data() + consumed_, rest);

@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <stdexcept>
+#include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -63,6 +64,7 @@ class AnyFuture {
   };
   /// Waits, gives up the state, and throws the call's error where there is one.
   [[nodiscard]] std::unique_ptr<CallState, Release> take();
+  [[nodiscard]] static Error broken(CallState const& state, std::string text);
 
  private:
   friend class CompletionWatch;
@@ -76,10 +78,17 @@ class [[nodiscard]] Future : public AnyFuture {
   explicit Future(AnyFuture&& other) noexcept : AnyFuture(std::move(other)) {}
 
   /// Waits for the result and gives it up; the future is no longer valid afterwards.
-  /// Throws Error: kFailed with what the function threw, kDisconnected, kCancelled, kRefused.
+  /// Throws Error: kFailed with what the function threw, kDisconnected, kCancelled, kRefused;
+  /// kProtocol where the result does not decode.
   R get() {
     auto const taken = take();
-    if constexpr (!std::is_void_v<R>) return decode<R>(taken->payload.bytes());
+    if constexpr (!std::is_void_v<R>) {
+      try {
+        return decode<R>(taken->payload.bytes());
+      } catch (DecodeError const& error) {
+        throw broken(*taken, error.what());
+      }
+    }
   }
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
@@ -10,6 +11,9 @@
 #include "core/byte_buffer.h"
 
 namespace cohort {
+
+/// What keeps borrowed blocks alive.
+using Owners = std::vector<std::shared_ptr<void const>>;
 
 class Message {
  public:

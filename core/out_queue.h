@@ -22,7 +22,7 @@ namespace cohort {
 /// are the user's code.
 struct Sent {
   std::vector<Event*> events;
-  std::vector<std::shared_ptr<void const>> owners;
+  Owners owners;
 };
 
 class OutQueue {

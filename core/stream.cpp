@@ -4,11 +4,13 @@ namespace cohort {
 
 Subscription::~Subscription() {
   if (!state_) return;
-  close();
   if (state_->engine.callbacks().is_current()) {
+    state_->dropped.store(true);
+    close();
     std::move(*this).detach();
     return;
   }
+  close();
   state_->engine.wait(state_->done);
   if (state_->thrown && !state_->observed) state_->engine.report_uncaught(state_->thrown);
 }

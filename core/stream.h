@@ -48,17 +48,26 @@ class Writer {
     std::swap(exceptions_, other.exceptions_);
     return *this;
   }
-  /// Ends the stream; where an exception destroys it, that ends the stream instead.
+  /// Ends the stream; where an exception destroys it, with an Error at the reader: the one that the
+  /// function throws, or one that says so.
   ~Writer() {
-    if (out_ && std::uncaught_exceptions() <= exceptions_) out_->finish();
+    if (!out_) return;
+    if (std::uncaught_exceptions() <= exceptions_) {
+      out_->finish();
+    } else {
+      out_->abandon();
+    }
   }
 
   /// Waits while the reader is a window behind. Throws Error once nobody reads any more:
-  /// kCancelled where the reader closed the stream, kDisconnected where it is gone. Elements that
-  /// follow each other quickly travel together; one alone leaves at once.
+  /// kCancelled where the reader closed the stream, kDisconnected where it is gone; and kRefused
+  /// for
+  /// an element over max_message_size. Elements that follow each other quickly travel together; one
+  /// alone leaves at once.
   void write(T const& value) {
     if constexpr (archive::kBitwise<T>) {
-      auto const lock = out().begin_element();
+      OutStream::Turn turn(out());
+      out_->begin_element(turn, sizeof(T));
       encode(out_->batch(), value);
       out_->end_element();
     } else {
@@ -74,8 +83,8 @@ class Writer {
   bool try_write(T const& value) {
     detail::ScratchMessage scratch;
     encode(scratch.get(), value);
-    auto const lock = out().try_begin_element();
-    if (!lock.owns_lock()) return false;
+    OutStream::Turn turn(out());
+    if (!out_->try_begin_element(turn, scratch.get().size())) return false;
     append_to_batch(scratch.get());
     return true;
   }
@@ -100,7 +109,8 @@ class Writer {
     detail::ScratchMessage scratch;
     encode(scratch.get(), value);
     if (scratch.get().borrows()) return false;
-    auto const lock = out().begin_element();
+    OutStream::Turn turn(out());
+    out_->begin_element(turn, scratch.get().size());
     append_to_batch(scratch.get());
     return true;
   }
@@ -130,7 +140,9 @@ class [[nodiscard]] Subscription {
     Engine& engine;
     std::shared_ptr<InStream> in;
     Event done{};
-    std::exception_ptr thrown{};  // by a callback; good once ended
+    std::atomic<bool> enough{false};   // no more elements
+    std::atomic<bool> dropped{false};  // no more callbacks at all
+    std::exception_ptr thrown{};       // by a callback; good once ended
     enum class Fate : std::uint8_t { kHeld, kDetached, kEnded };
     std::atomic<Fate> fate{Fate::kHeld};  // whichever of detaching and ending comes second reports
     bool observed = false;                // wait() has thrown it, or had nothing to throw
@@ -143,13 +155,15 @@ class [[nodiscard]] Subscription {
     state_.swap(other.state_);
     return *this;
   }
-  /// Where a callback itself destroys it, that callback is the last one. What a callback threw and
-  /// no wait() has thrown is told as for a detached one.
+  /// Where a callback destroys it, its own or another one, no further callback of it runs, on_end
+  /// included. What a callback threw and no wait() has thrown is told as for a detached one.
   ~Subscription();
 
   /// No more elements, please; on_end follows, with kClosedHere. Any thread, callbacks too.
   void close() const noexcept {
-    if (state_) state_->in->close();
+    if (!state_) return;
+    state_->enough.store(true);
+    state_->in->close();
   }
   /// The callbacks go on until the stream's end, and nobody can wait for that any more.
   void detach() &&;
@@ -184,7 +198,7 @@ class Stream {
   /// Waits for the next element. Nothing after an orderly end, or after close(). Throws the Error
   /// that ended the stream: what the function threw, kDisconnected, kCancelled.
   std::optional<T> next() {
-    while (position_ == batch_.size()) {
+    while (!has_more()) {
       position_ = 0;
       batch_.clear();
       if (!in().fetch(batch_, Deadline::never())) {
@@ -198,7 +212,7 @@ class Stream {
   }
   /// Whether next() will not wait, once that is so or the duration has passed.
   [[nodiscard]] bool wait_for(Clock::duration duration) {
-    return position_ != batch_.size() || in().wait(Deadline::after(duration));
+    return has_more() || in().wait(Deadline::after(duration));
   }
 
   /// `for (T& element : stream)`; throws as next() does.
@@ -208,12 +222,15 @@ class Stream {
 
   /// No more of it, please: the writer's next write throws. Idempotent.
   void close() noexcept {
+    bool const has_more = this->has_more();
     batch_.clear();
     position_ = 0;
-    if (in_) in_->close();
+    if (in_) in_->close(has_more);
   }
+  /// Whether elements were fetched that next() has not given yet.
+  [[nodiscard]] bool has_more() const noexcept { return position_ != batch_.size(); }
   [[nodiscard]] CloseReason reason() const {
-    return position_ != batch_.size() ? CloseReason::kOpen : in().reason();
+    return has_more() ? CloseReason::kOpen : in().reason();
   }
   /// False for a default-constructed or moved-from Stream.
   [[nodiscard]] bool valid() const noexcept { return in_ != nullptr; }
@@ -239,7 +256,7 @@ class Stream {
       return element;
     } catch (DecodeError const& error) {
       close();
-      throw Error(ErrorKind::kProtocol, error.what());
+      throw in_->broken(error.what());
     }
   }
   void swap(Stream& other) noexcept {
@@ -275,6 +292,15 @@ struct StreamConsumer {
   void take_all(Subscription::State& state);
 
  private:
+  /// Nothing at the stream's end, whose Error it keeps itself.
+  std::optional<T> next(Subscription::State& state) {
+    try {
+      return stream.next();
+    } catch (...) {
+      if (stream.reason() != CloseReason::kFailed) state.thrown = std::current_exception();
+      return std::nullopt;
+    }
+  }
   bool give(T&& element) {
     if constexpr (std::is_void_v<std::invoke_result_t<OnElement&, T>>) {
       (*on_element)(std::move(element));
@@ -295,10 +321,11 @@ template <std::invocable<T> OnElement, std::invocable<CloseReason> OnEnd>
 Subscription Stream<T>::subscribe(OnElement on_element, OnEnd on_end) && {
   auto state =
       std::shared_ptr<Subscription::State>(new Subscription::State{.engine = *engine_, .in = in_});
+  bool const has_more = this->has_more();
   using Consumer = detail::StreamConsumer<T, OnElement, OnEnd>;
   auto consumer = std::shared_ptr<Consumer>(
       new Consumer{std::move(*this), std::move(on_element), std::move(on_end)});
-  state->in->feed([state, consumer] { consumer->take_all(*state); });
+  state->in->feed([state, consumer] { consumer->take_all(*state); }, has_more);
   return Subscription(std::move(state));
 }
 
@@ -306,21 +333,20 @@ template <class T, class OnElement, class OnEnd>
 void detail::StreamConsumer<T, OnElement, OnEnd>::take_all(Subscription::State& state) {
   if (state.done.ready()) return;
   try {
-    while (!state.in->closed()) {
-      auto element = stream.next();
+    while (!state.enough.load()) {
+      auto element = next(state);
       if (!element) break;
-      if (!give(std::move(*element))) state.in->close();
+      if (!give(std::move(*element))) state.enough.store(true);
     }
-    if (state.in->closed()) stream.close();  // forgets the rest of its batch
   } catch (...) {
-    // The stream's own Error is kept by it; anything else is the callback's, or a broken element.
-    if (stream.reason() != CloseReason::kFailed) state.thrown = std::current_exception();
-    stream.close();
+    state.thrown = std::current_exception();
+    state.enough.store(true);
   }
+  if (state.enough.load()) stream.close();
   auto const reason = stream.reason();
   if (reason == CloseReason::kOpen) return;
   try {
-    (*on_end)(reason);
+    if (!state.dropped.load()) (*on_end)(reason);
   } catch (...) {
     if (!state.thrown) state.thrown = std::current_exception();
   }

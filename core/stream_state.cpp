@@ -4,7 +4,9 @@
 #include <exception>
 #include <utility>
 
+#include "core/archive.h"
 #include "core/connection.h"
+#include "core/function.h"
 
 namespace cohort {
 namespace {
@@ -45,31 +47,51 @@ std::string_view to_string(CloseReason reason) noexcept {
 // ---- the writer's end --------------------------------------------------------------------------
 
 OutStream::OutStream(Engine& engine, std::weak_ptr<Connection> connection, StreamKey key,
-                     std::uint64_t window)
+                     std::uint64_t window, std::string_view function)
     : engine_(engine),
       connection_(std::move(connection)),
       key_(key),
-      credit_(static_cast<std::int64_t>(window)) {}
+      function_(function),
+      window_(static_cast<std::int64_t>(window)),
+      largest_(connection_.lock()->settings().max_message_size),
+      credit_(window_) {}
 
-std::unique_lock<std::mutex> OutStream::begin_element(bool alone) {
-  std::unique_lock lock(mutex_);
-  while (reason_ == CloseReason::kOpen && credit_ <= 0 && (alone || batch_.size() >= kBatch)) {
+/// Whether the batch must go out before it takes so many bytes more.
+bool OutStream::is_full(std::size_t bytes) const noexcept {
+  return batch_.size() >= kBatch || (batch_.size() != 0 && batch_.size() + bytes > largest_);
+}
+
+void OutStream::check_size(std::size_t bytes) const {
+  if (bytes <= largest_) return;
+  auto const connection = connection_.lock();
+  auto where = connection ? connection->peer() : Provenance();
+  where.function = readable_signature(function_);
+  throw Error(ErrorKind::kRefused,
+              "a stream's element of " + std::to_string(bytes) +
+                  " bytes, which exceeds max_message_size = " + std::to_string(largest_) +
+                  " (COHORT_MAX_MESSAGE_SIZE raises it)",
+              std::move(where));
+}
+
+void OutStream::begin_element(Turn& turn, std::size_t bytes, bool alone) {
+  check_size(bytes);
+  while (reason_ == CloseReason::kOpen && credit_ <= 0 && (alone || is_full(bytes))) {
     Event room;
     waiting_.push_back(&room);
-    lock.unlock();
+    turn.lock_.unlock();
     engine_.wait(room);  // set by credit, and by every end of the stream
-    lock.lock();
+    turn.lock_.lock();
   }
   if (reason_ == CloseReason::kFinished) throw std::logic_error("cohort: a write after the end");
   if (reason_ != CloseReason::kOpen) throw unshared(*why_);
-  return lock;
+  if (is_full(bytes)) send_batch();
 }
 
-std::unique_lock<std::mutex> OutStream::try_begin_element() {
-  std::unique_lock lock(mutex_);
-  bool const has_room = credit_ > 0 || batch_.size() < kBatch;
-  if (reason_ != CloseReason::kOpen || !has_room) lock.unlock();
-  return lock;
+bool OutStream::try_begin_element(Turn&, std::size_t bytes) {
+  check_size(bytes);
+  if (reason_ != CloseReason::kOpen || (credit_ <= 0 && is_full(bytes))) return false;
+  if (is_full(bytes)) send_batch();
+  return true;
 }
 
 void OutStream::end_element() {
@@ -86,7 +108,8 @@ void OutStream::end_element() {
 }
 
 void OutStream::send_alone(Message& element, std::shared_ptr<void const> owner) {
-  auto const lock = begin_element(true);
+  Turn turn(*this);
+  begin_element(turn, element.size(), true);
   send_batch();
   send(FrameKind::kItems, element, std::move(owner));
 }
@@ -98,14 +121,14 @@ void OutStream::send_batch() noexcept {
 void OutStream::send(FrameKind kind, Message& body, std::shared_ptr<void const> owner) noexcept {
   if (kind == FrameKind::kItems) credit_ -= static_cast<std::int64_t>(cost_of(body.size()));
   if (auto const connection = connection_.lock()) {
-    connection->send_of_stream(kind, key_, body, std::move(owner));
+    connection->send_of_stream(kind, key_, body, released_, std::move(owner));
   }
   body.clear();
   last_send_ = Clock::now();
 }
 
 void OutStream::flush() noexcept {
-  std::lock_guard const lock(mutex_);
+  Turn const turn(*this);
   gathering_ = false;
   if (reason_ == CloseReason::kOpen && credit_ > 0) send_batch();
 }
@@ -117,7 +140,7 @@ void OutStream::finish() noexcept {
 
 void OutStream::fail(Message& failure) noexcept {
   {
-    std::lock_guard const lock(mutex_);
+    Turn const turn(*this);
     if (std::exchange(gathering_, false)) engine_.let_go(*this);
     if (reason_ == CloseReason::kOpen) {
       send_batch();  // at most one batch more than there is credit
@@ -129,9 +152,35 @@ void OutStream::fail(Message& failure) noexcept {
   if (auto const connection = connection_.lock()) connection->streams().forget_out(key_);
 }
 
+void OutStream::abandon() noexcept {
+  {
+    std::lock_guard const lock(mutex_);
+    abandoned_ = true;
+    if (!key_.ours && !returned_) return;
+  }
+  fail_abandoned();
+}
+
+void OutStream::function_returned() noexcept {
+  {
+    std::lock_guard const lock(mutex_);
+    returned_ = true;
+    if (!abandoned_) return;
+  }
+  fail_abandoned();
+}
+
+void OutStream::fail_abandoned() noexcept {
+  Message body;
+  encode(body, RemoteFailure{.text = "an exception destroyed the stream's Writer"});
+  fail(body);
+}
+
+/// No more than the window, whatever the peer says.
 void OutStream::on_credit(std::uint64_t bytes) noexcept {
-  std::lock_guard const lock(mutex_);
-  credit_ += static_cast<std::int64_t>(bytes);
+  Turn const turn(*this);
+  auto const most = static_cast<std::uint64_t>(window_ - credit_);
+  credit_ += static_cast<std::int64_t>(std::min(bytes, most));
   if (credit_ <= 0 || reason_ != CloseReason::kOpen) return;
   if (!gathering_ || batch_.size() >= kBatch) send_batch();
   wake_writers();
@@ -208,10 +257,10 @@ void InStream::announce_to_consumer() {
   engine_.callbacks().post([consumer = consumer_] { consumer(); });
 }
 
-void InStream::feed(std::function<void()> consumer) {
+void InStream::feed(std::function<void()> consumer, bool has_more) {
   std::lock_guard const lock(mutex_);  // left before `consumer`, then the old one, is destroyed
   consumer_.swap(consumer);
-  if (!arrived_.empty() || ended_) announce_to_consumer();
+  if (has_more || !arrived_.empty() || ended_) announce_to_consumer();
 }
 
 bool InStream::wait(Deadline deadline) { return engine_.wait(available_, deadline); }
@@ -238,25 +287,30 @@ bool InStream::fetch(ByteBuffer& batch, Deadline deadline) {
   return true;
 }
 
-void InStream::close() noexcept {
+void InStream::close(bool drops_more) noexcept {
   std::deque<Arrived> dropped;
   bool ended = false;
   {
     std::lock_guard const lock(mutex_);
     dropped.swap(arrived_);
     ended = std::exchange(ended_, true);
-    if (!ended) {
-      reason_ = CloseReason::kClosedHere;
-      closed_.store(true, std::memory_order_relaxed);
-      announce();
-    }
+    if (!ended || !dropped.empty() || drops_more) reason_ = CloseReason::kClosedHere;
+    if (!ended) announce();
   }
   auto const connection = connection_.lock();
   if (!connection) return;
   connection->streams().forget_in(key_);
   if (ended) return;
   Message nothing;
-  connection->send_of_stream(FrameKind::kStop, key_, nothing);
+  Owners released;
+  connection->send_of_stream(FrameKind::kStop, key_, nothing, released);
+}
+
+Error InStream::broken(std::string text) const {
+  auto const connection = connection_.lock();
+  auto where = connection ? connection->peer() : Provenance();
+  where.function = readable_signature(function_);
+  return Error(ErrorKind::kProtocol, std::move(text), std::move(where));
 }
 
 CloseReason InStream::reason() const {

@@ -6,7 +6,6 @@
 // (Settings::stream_window), a batch and one element.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -17,6 +16,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/byte_buffer.h"
@@ -53,17 +53,37 @@ struct StreamKey {
 /// thread.
 class OutStream : public Gatherer, public std::enable_shared_from_this<OutStream> {
  public:
+  /// `function` is the signature of the called function, at its caller.
   OutStream(Engine& engine, std::weak_ptr<Connection> connection, StreamKey key,
-            std::uint64_t window);
+            std::uint64_t window, std::string_view function);
 
-  /// The right to append one element to batch(), or to send one `alone`. Waits for credit, driving
-  /// the engine. Throws Error (kCancelled where the reader closed the stream) once nobody will read
-  /// it.
-  [[nodiscard]] std::unique_lock<std::mutex> begin_element(bool alone = false);
-  /// The same without waiting: no lock where there is no room, or nobody reads any more.
-  [[nodiscard]] std::unique_lock<std::mutex> try_begin_element();
+  /// The stream's lock. What was sent under it is destroyed once it was left: destructors of
+  /// elements are the user's code.
+  class [[nodiscard]] Turn {
+   public:
+    explicit Turn(OutStream& out) : out_(out), lock_(out.mutex_) {}
+    Turn(Turn const&) = delete;
+    Turn& operator=(Turn const&) = delete;
+    ~Turn() {
+      if (!lock_.owns_lock()) return;
+      auto const released = std::exchange(out_.released_, {});
+      lock_.unlock();
+    }
+
+   private:
+    friend class OutStream;
+    OutStream& out_;
+    std::unique_lock<std::mutex> lock_;
+  };
+
+  /// The right to append one element of so many bytes to batch(), or to send it `alone`. Waits for
+  /// credit, driving the engine. Throws Error: kCancelled where the reader closed the stream, what
+  /// ended it otherwise; kRefused where the element exceeds max_message_size.
+  void begin_element(Turn& turn, std::size_t bytes, bool alone = false);
+  /// The same without waiting: false where there is no room, or nobody reads any more.
+  [[nodiscard]] bool try_begin_element(Turn& turn, std::size_t bytes);
   [[nodiscard]] Message& batch() noexcept { return batch_; }
-  /// Under the lock of begin_element: an element was appended.
+  /// In the turn of begin_element: an element was appended.
   void end_element();
   /// Sends an encoded element by itself, from where it lies: `owner` keeps it alive.
   void send_alone(Message& element, std::shared_ptr<void const> owner);
@@ -74,6 +94,13 @@ class OutStream : public Gatherer, public std::enable_shared_from_this<OutStream
   void finish() noexcept;
   /// Ends it with an encoded RemoteFailure that the reader gets; an empty one is an orderly end.
   void fail(Message& failure) noexcept;
+  /// An exception destroyed its Writer. Where that is not what the running function throws, and
+  /// what fail() will be told, the reader hears of it all the same.
+  void abandon() noexcept;
+  /// The function that had it has returned, without an exception.
+  void function_returned() noexcept;
+
+  [[nodiscard]] std::string_view function() const noexcept { return function_; }
 
   // Under the I/O lock, from the connection.
   void on_credit(std::uint64_t bytes) noexcept;
@@ -84,16 +111,25 @@ class OutStream : public Gatherer, public std::enable_shared_from_this<OutStream
 
  private:
   // Under mutex_.
+  [[nodiscard]] bool is_full(std::size_t bytes) const noexcept;
+  void check_size(std::size_t bytes) const;
   void send_batch() noexcept;
   void send(FrameKind kind, Message& body, std::shared_ptr<void const> owner = {}) noexcept;
   void wake_writers() noexcept;
+  void fail_abandoned() noexcept;
 
   Engine& engine_;
   std::weak_ptr<Connection> const connection_;
   StreamKey const key_;
+  std::string_view const function_;
+  std::int64_t const window_;
+  std::size_t const largest_;  // max_message_size
 
   mutable std::mutex mutex_;
   Message batch_;
+  Owners released_;
+  bool abandoned_ = false;
+  bool returned_ = false;
   std::int64_t credit_;
   bool gathering_ = false;  // engine_ will call flush()
   Burst burst_;
@@ -115,20 +151,24 @@ class InStream {
   [[nodiscard]] bool fetch(ByteBuffer& batch, Deadline deadline);
   /// Whether fetch() would return at once.
   [[nodiscard]] bool wait(Deadline deadline);
-  /// No more of it, please. Elements that wait are dropped. Idempotent.
-  void close() noexcept;
+  /// No more of it, please. Elements that wait are dropped; `drops_more`: the reader drops some
+  /// that it has fetched. Idempotent.
+  void close(bool drops_more = false) noexcept;
   /// Calls `consumer` on the engine's callback thread, each time that there is something to fetch,
-  /// until it was told of the end. Once; instead of reading.
-  void feed(std::function<void()> consumer);
+  /// until it was told of the end; at once where the reader `has_more` that it had fetched. Once;
+  /// instead of reading.
+  void feed(std::function<void()> consumer, bool has_more = false);
 
   [[nodiscard]] std::string_view function() const noexcept { return function_; }
-  /// Whether this side has closed it.
-  [[nodiscard]] bool closed() const noexcept { return closed_.load(std::memory_order_relaxed); }
+  /// What is thrown where an element does not decode.
+  [[nodiscard]] Error broken(std::string text) const;
+
   [[nodiscard]] CloseReason reason() const;
   /// The error that ended it, for kFailed.
   [[nodiscard]] std::optional<Error> error() const;
 
   // Under the I/O lock, from the connection.
+
   void add(std::span<std::byte const> elements);
   void add(ByteBuffer elements);
   /// The end, behind what was added. Null: an orderly one. Only the first end counts.
@@ -140,6 +180,7 @@ class InStream {
     std::uint64_t cost;
   };
   // Under mutex_.
+
   void announce();
   void announce_to_consumer();
 
@@ -147,9 +188,9 @@ class InStream {
   std::weak_ptr<Connection> const connection_;
   StreamKey const key_;
   std::uint64_t const give_back_at_;
+
   std::string_view const function_;
 
-  std::atomic<bool> closed_{false};
   mutable std::mutex mutex_;
   std::deque<Arrived> arrived_;
   std::uint64_t taken_ = 0;  // cost of what was fetched and not given back

@@ -2,9 +2,9 @@
 
 namespace cohort {
 
-void StreamTable::add(StreamKey key, CallStreams streams) {
+bool StreamTable::add(StreamKey key, CallStreams streams) {
   std::lock_guard const lock(mutex_);
-  open_.insert_or_assign(key, std::move(streams));
+  return open_.try_emplace(key, std::move(streams)).second;
 }
 
 CallStreams StreamTable::find(StreamKey key) const {

@@ -19,7 +19,8 @@ struct CallStreams {
 
 class StreamTable {
  public:
-  void add(StreamKey key, CallStreams streams);
+  /// False where the call has streams already.
+  [[nodiscard]] bool add(StreamKey key, CallStreams streams);
   /// What is still open of the call's streams.
   [[nodiscard]] CallStreams find(StreamKey key) const;
   void forget_in(StreamKey key) noexcept;

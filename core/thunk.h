@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <stop_token>
@@ -12,6 +13,7 @@
 
 #include "core/archive.h"
 #include "core/client.h"
+#include "core/frame.h"
 #include "core/function.h"
 #include "core/stream.h"
 #include "core/stream_table.h"
@@ -40,7 +42,7 @@ struct FunctionEntry {
   std::string_view signature;
   Thunk thunk;
   bool takes_stop_token = false;
-  bool streams = false;
+  std::uint8_t stream_flags = 0;  ///< the frame_flags of its calls
 };
 
 namespace detail {
@@ -146,6 +148,7 @@ void run_member(void* object, std::span<std::byte const> bytes, CallContext& con
 template <class W, auto Member>
 inline constexpr FunctionEntry function_entry{
     signature_of<Member>(), &detail::run_member<W, Member>, TraitsOf<Member>::takes_stop_token,
-    TraitsOf<Member>::streams};
+    static_cast<std::uint8_t>((TraitsOf<Member>::reads ? frame_flags::kTakesItems : 0) |
+                              (TraitsOf<Member>::writes ? frame_flags::kGivesItems : 0))};
 
 }  // namespace cohort

@@ -152,6 +152,15 @@ TEST_P(Functions, LookDifferentThroughAnAdapter) {
 }
 
 TEST_P(Functions, RunOneAtATimeUnlessTheTypeSaysOtherwise) {
+  auto const one_at_a_time = start();
+  auto begun = one_at_a_time.open(fn<&Everything::keep>);
+  auto running = one_at_a_time.call(fn<&Everything::compute_until_stopped>);
+  EXPECT_EQ(begun.output.next(), "begun");
+  auto next = one_at_a_time.call(fn<&Everything::add>, 1, 2);
+  EXPECT_FALSE(next.wait_for(20ms));
+  running.cancel();
+  EXPECT_EQ(next.get(), 3);
+
   auto const crowd = start_with<Crowd>({});
   std::vector<cohort::Future<bool>> meetings;
   for (int i = 0; i < 4; ++i) meetings.push_back(crowd.call(fn<&Crowd::meet>, 4));
@@ -160,10 +169,14 @@ TEST_P(Functions, RunOneAtATimeUnlessTheTypeSaysOtherwise) {
 
   std::vector<cohort::Future<bool>> waiting;
   for (int i = 0; i < 4; ++i) waiting.push_back(crowd.call(fn<&Crowd::wait_for_stop>));
+  auto cancelled = crowd.call(fn<&Crowd::count_up>);
   auto queued = crowd.call(fn<&Crowd::add>, 3, 4);
   EXPECT_FALSE(queued.wait_for(20ms)) << "four calls run, and four at most";
+  cancelled.cancel();
+
   waiting[2].cancel();
   EXPECT_EQ(queued.get(), 7);
+  EXPECT_EQ(crowd.call(fn<&Crowd::counted>).get(), 0) << "it was cancelled while it waited";
   for (auto& each : waiting) each.cancel();
 }
 
@@ -225,9 +238,14 @@ TEST_P(FunctionsOfAProcess, HoldMemoryBoundedWhenTheyReadLater) {
   auto open = worker.open(fn<&Everything::hold>);
   open.result.get();
   std::jthread const writer([input = std::move(open.input)]() mutable {
-    for (std::int64_t i = 0; i < kManyElements; ++i) input.write(i);
+    try {
+      for (std::int64_t i = 0; i < kManyElements; ++i) input.write(i);
+    } catch (Error const& error) {
+      ADD_FAILURE() << error.what();
+    }
   });
-  ASSERT_TRUE(launch_test::rests(::getpid()));  // the writer waits
+  EXPECT_TRUE(launch_test::rests(::getpid()));  // the writer waits
+
   memory.expect_little_growth();
   EXPECT_EQ(worker.call(fn<&Everything::sum_held>).get(), kManyElements * (kManyElements - 1) / 2);
   memory.expect_little_growth();

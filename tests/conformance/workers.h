@@ -143,6 +143,8 @@ class Crowd {
   /// Returns once `calls` of them are in here at the same time; false where that takes too long.
   bool meet(int calls);
   int add(int a, int b) { return a + b; }
+  void count_up() { ++counted_; }
+  int counted() const { return counted_; }
   bool wait_for_stop(std::stop_token stop);
 
   /// Without an Init: built for every client.
@@ -151,13 +153,14 @@ class Crowd {
   };
   int count_calls(Session& session) { return ++session.calls; }
 
-  using Functions =
-      cohort::FunctionList<&Crowd::meet, &Crowd::add, &Crowd::wait_for_stop, &Crowd::count_calls>;
+  using Functions = cohort::FunctionList<&Crowd::meet, &Crowd::add, &Crowd::wait_for_stop,
+                                         &Crowd::count_calls, &Crowd::count_up, &Crowd::counted>;
 
  private:
   std::mutex mutex_;
   std::condition_variable met_;
   int inside_ = 0;
+  std::atomic<int> counted_{0};
 };
 
 inline constexpr auto& kTypes = cohort::app_types<Everything, Crowd>;

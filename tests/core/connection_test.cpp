@@ -144,16 +144,29 @@ TEST_P(Connections, ReturnAtOnceFromACallThatWasGivenItsArguments) {
   EXPECT_TRUE(ends_with(half.peer.receive(kHead + expected.size()), expected));
 }
 
-TEST_P(Connections, DestroyWhatTheyWereGivenOutsideTheirMutex) {
+TEST_P(Connections, DestroyWhatTheyWereGivenOutsideTheirLocks) {
   Peers<Lab> peers(GetParam());
   cohort_test_lab::Nosy argument;
   Signal destroyed;
   argument.on_destruction = [&] {
     static_cast<void>(peers.connection().pending_calls());  // takes the mutex
+    EXPECT_FALSE(peers.caller_engine.in_handler());
+
     destroyed.set();
   };
   EXPECT_EQ(peers.call(fn<&Lab::size_of>, std::move(argument), many(1 << 20)).get(), 1u << 20);
   EXPECT_TRUE(destroyed.wait());
+}
+
+TEST_P(Connections, DoNotWaitInAHandler) {
+  Half half(GetParam());
+  auto const text = long_text();
+  auto future = test::call<Lab>(half.caller.connection, fn<&Lab::echo>, long_text());
+  bool drained = true;
+  half.engine.run_locked([&] { drained = half.connection().drain(Deadline::never()); });
+  EXPECT_FALSE(drained) << "nobody reads yet";
+  EXPECT_TRUE(ends_with(half.peer.receive(kHead + text.size()), text));
+  EXPECT_TRUE(half.connection().drain(Deadline::never()));
 }
 
 TEST_P(Connections, ReturnFromACallThatBorrowsWhenTheConnectionEnds) {

@@ -163,17 +163,50 @@ TEST_P(Dispatch, AttendsToTheConnectionWhileAStopCallbackRuns) {
 }
 
 TEST_P(Dispatch, TriggersNoStopTokenOfAnotherCall) {
-  auto cancelled = peers.call(fn<&Lab::nothing>);
-  cancelled.wait();
-  cancelled.cancel();  // settled already
-  auto running = peers.call(fn<&Lab::wait_for_gate>, 1);
+  auto running = peers.call(fn<&Lab::wait_for_stop>);
   ASSERT_TRUE(peers.object.started.wait());
   auto queued = peers.call(fn<&Lab::count>);
   queued.cancel();
   ASSERT_TRUE(test::eventually([&] { return peers.worker_side.cancels.load() == 1; }));
+  EXPECT_FALSE(peers.object.saw_stop.wait(std::chrono::milliseconds(20)));
+  running.cancel();
+  EXPECT_TRUE(peers.object.saw_stop.wait());
+}
+
+class DispatchSideBySide : public Dispatch {
+ protected:
+  void SetUp() override {
+    auto& dispatcher = peers.worker_side.dispatcher;
+    dispatcher.enqueue([&dispatcher] { dispatcher.run_side_by_side(2); });
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Each, DispatchSideBySide,
+                         ::testing::Values(Transport::kInproc, Transport::kUnix, Transport::kTcp),
+                         ::testing::PrintToStringParamName());
+
+TEST_P(DispatchSideBySide, NeverRunsACallThatWasCancelledWhileItWaited) {
+  auto first = peers.call(fn<&Lab::wait_for_gate>, 1);
+  auto second = peers.call(fn<&Lab::wait_for_gate>, 2);
+  auto queued = peers.call(fn<&Lab::count>);
+  ASSERT_TRUE(peers.object.started.wait());
+  queued.cancel();
+  ASSERT_TRUE(test::eventually([&] { return peers.worker_side.cancels.load() == 1; }));
   peers.object.gate.set();
-  EXPECT_EQ(running.get(), 1);
+  EXPECT_EQ(first.get() + second.get(), 3);
   EXPECT_EQ(peers.call(fn<&Lab::add>, 1, 1).get(), 2);
+  EXPECT_EQ(peers.object.counted.load(), 0);
+}
+
+TEST_P(DispatchSideBySide, TriggersTheStopTokenOfAPostedCallAfterAnotherEnded) {
+  auto const& connection = peers.caller_side.connection;
+  detail::post_call<&Lab::wait_for_stop>(connection, CheckedFunction<Lab, &Lab::wait_for_stop>::id);
+  ASSERT_TRUE(peers.object.started.wait());
+  detail::post_call<&Lab::glance>(connection, CheckedFunction<Lab, &Lab::glance>::id);
+  ASSERT_TRUE(test::eventually([&] { return peers.object.counted.load() == 1; }));
+  EXPECT_EQ(peers.call(fn<&Lab::add>, 1, 1).get(), 2) << "it has ended";
+  peers.worker_side.dispatcher.stop();
+  EXPECT_TRUE(peers.object.saw_stop.wait());
 }
 
 TEST_P(Dispatch, TriggersTheStopTokenWhenTheWorkerIsToEnd) {

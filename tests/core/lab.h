@@ -83,6 +83,7 @@ class Lab {
     if (stopped) saw_stop.set();
     return stopped;
   }
+  void glance(std::stop_token) { ++counted; }
   /// Its stop callback waits for the gate.
   bool hold_up_the_stop(std::stop_token stop) {
     std::stop_callback const callback(stop, [this] {
@@ -107,7 +108,7 @@ class Lab {
                            &Lab::halve, &Lab::throw_invalid_argument, &Lab::throw_int,
                            &Lab::throw_text, &Lab::throw_odd, &Lab::wait_for_gate, &Lab::count,
                            &Lab::wait_for_stop, &Lab::compute_for, &Lab::throw_decode_error,
-                           &Lab::size_of, &Lab::hold_up_the_stop>;
+                           &Lab::size_of, &Lab::hold_up_the_stop, &Lab::glance>;
 };
 
 }  // namespace cohort_test_lab

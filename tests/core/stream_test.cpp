@@ -1,133 +1,18 @@
 // Streams of calls, both ways, over every transport.
 #include "core/stream.h"
 
-#include <atomic>
-#include <future>
-#include <mutex>
 #include <numeric>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include <gtest/gtest.h>
-
-#include "tests/support/peers.h"
-
-namespace cohort_test_stream {
-
-using cohort::CloseReason;
-using cohort::State;
-using cohort::Stream;
-using cohort::Writer;
-
-/// Every kind of function that streams. Its gates are shared with the test.
-class Fountain {
- public:
-  void count(int n, Writer<int>& out) {
-    for (int i = 0; i < n; ++i) out.write(i);
-  }
-  void count_for_ever(Writer<std::int64_t>& out) {
-    try {
-      for (std::int64_t i = 0;; ++i) {
-        out.write(i);
-        written = i + 1;
-      }
-    } catch (cohort::Error const&) {
-      seen_reason = out.reason();
-      ended.set();
-      throw;
-    }
-  }
-  void count_then_throw(int n, Writer<int>& out) {
-    for (int i = 0; i < n; ++i) out.write(i);
-    throw std::runtime_error("dry");
-  }
-  void texts(int n, std::uint64_t size, Writer<std::string>& out) {
-    for (int i = 0; i < n; ++i) out.write(std::string(size, static_cast<char>('a' + i % 26)));
-  }
-  void keep(Writer<std::string> out) { kept = std::move(out); }
-  void keep_then_throw(Writer<std::string> out) {
-    kept = std::move(out);
-    throw std::runtime_error("kept in vain");
-  }
-  void drop_by_throwing(Writer<std::string>) { throw std::runtime_error("never kept"); }
-  State<int, std::string> watch(Writer<std::string> out) {
-    kept = std::move(out);
-    return {41};
-  }
-  std::int64_t sum(std::int64_t start, Stream<std::int64_t>& in) {
-    for (auto const value : in) start += value;
-    return start;
-  }
-  int first(Stream<int>& in) { return in.next().value_or(-1); }
-  int answer_before_reading(Stream<int> in) {
-    kept_in = std::move(in);
-    return 7;
-  }
-  void sum_by_callback(Stream<int> in) {
-    std::move(in)
-        .subscribe([this](int value) { received += value; },
-                   [this](CloseReason reason) {
-                     seen_reason = reason;
-                     ended.set();
-                   })
-        .detach();
-  }
-  void die_in_callback(Stream<int> in) {
-    std::move(in).subscribe([](int) { throw std::runtime_error("in a callback"); }).detach();
-  }
-  double scale(double by, Stream<double>& in, Writer<double>& out) {
-    double total = 0;
-    for (auto const value : in) {
-      out.write(value * by);
-      total += value * by;
-    }
-    return total;
-  }
-  void fail_at_once() {
-    started.set();
-    throw std::runtime_error("posted");
-  }
-  void note(int value) { received += value; }
-
-  std::atomic<std::int64_t> written{0};
-  std::atomic<int> received{0};
-  std::atomic<CloseReason> seen_reason{CloseReason::kOpen};
-  cohort::test::Signal started;
-  cohort::test::Signal ended;
-  Writer<std::string> kept;
-  Stream<int> kept_in;
-
-  using Functions =
-      cohort::FunctionList<&Fountain::count, &Fountain::count_for_ever, &Fountain::count_then_throw,
-                           &Fountain::texts, &Fountain::keep, &Fountain::keep_then_throw,
-                           &Fountain::drop_by_throwing, &Fountain::watch, &Fountain::sum,
-                           &Fountain::first, &Fountain::answer_before_reading,
-                           &Fountain::sum_by_callback, &Fountain::die_in_callback, &Fountain::scale,
-                           &Fountain::fail_at_once, &Fountain::note>;
-};
-
-}  // namespace cohort_test_stream
+#include "tests/core/fountain.h"
 
 namespace cohort {
 namespace {
 
-using namespace std::chrono_literals;
-using cohort_test_stream::Fountain;
-using test::error_of;
-using test::eventually;
-using test::Peers;
-using test::Signal;
-using test::Transport;
-
-class Streams : public ::testing::TestWithParam<Transport> {
- protected:
-  Peers<Fountain> peers{GetParam()};
-};
-
-INSTANTIATE_TEST_SUITE_P(Each, Streams,
-                         ::testing::Values(Transport::kInproc, Transport::kUnix, Transport::kTcp),
-                         ::testing::PrintToStringParamName());
+class Streams : public OverEachTransport {};
+COHORT_OVER_EACH_TRANSPORT(Streams);
 
 template <class T>
 std::vector<T> all_of(Stream<T>& stream) {
@@ -308,138 +193,6 @@ TEST_P(Streams, TakeElementsOfManyThreads) {
   EXPECT_EQ(open.result.get(), 4LL * 25'000 * 50'001);
 }
 
-TEST_P(Streams, FeedACallback) {
-  auto open = peers.open(fn<&Fountain::count>, 10'000);
-  std::int64_t sum = 0;
-  CloseReason end{};
-  auto const subscription =
-      std::move(open.output)
-          .subscribe([&](int value) { sum += value; }, [&](CloseReason reason) { end = reason; });
-  EXPECT_EQ(subscription.wait(), CloseReason::kFinished);
-  EXPECT_EQ(sum, 9'999LL * 5'000);
-  EXPECT_EQ(end, CloseReason::kFinished);
-}
-
-TEST_P(Streams, AreClosedByACallbackThatHasEnough) {
-  auto open = peers.open(fn<&Fountain::count_for_ever>);
-  int calls = 0;
-  auto const subscription =
-      std::move(open.output).subscribe([&](std::int64_t) { return ++calls < 5; });
-  EXPECT_EQ(subscription.wait(), CloseReason::kClosedHere);
-  EXPECT_EQ(calls, 5);
-  EXPECT_TRUE(peers.object.ended.wait());
-}
-
-TEST_P(Streams, GiveWhatACallbackThrewToWhoWaits) {
-  auto open = peers.open(fn<&Fountain::count_for_ever>);
-  auto const subscription = std::move(open.output).subscribe([](std::int64_t value) {
-    throw std::out_of_range(std::to_string(value));
-  });
-  EXPECT_THROW(subscription.wait(), std::out_of_range);
-  EXPECT_TRUE(peers.object.ended.wait());
-}
-
-TEST_P(Streams, TellASubscriptionHowTheyFailed) {
-  auto open = peers.open(fn<&Fountain::count_then_throw>, 3);
-  int calls = 0;
-  auto const subscription = std::move(open.output).subscribe([&](int) { ++calls; });
-  EXPECT_EQ(error_of([&] { subscription.wait(); }).reason(), "dry");
-  EXPECT_EQ(calls, 3);
-}
-
-TEST_P(Streams, FeedACallbackOfTheWorker) {
-  auto open = peers.open(fn<&Fountain::sum_by_callback>);
-  open.result.get();
-  for (int i = 1; i <= 100; ++i) open.input.write(i);
-  EXPECT_TRUE(eventually([&] { return peers.object.received.load() == 5050; }));
-  open.input.close();
-  EXPECT_TRUE(peers.object.ended.wait());
-  EXPECT_EQ(peers.object.seen_reason.load(), CloseReason::kFinished);
-}
-
-TEST_P(Streams, LetCallbacksCallAndWait) {
-  auto open = peers.open(fn<&Fountain::keep>);
-  open.result.get();
-  int sum = 0;
-  auto const subscription = std::move(open.output).subscribe([&](std::string const& text) {
-    auto inner = peers.open(fn<&Fountain::count>, static_cast<int>(text.size()));
-    for (int const i : inner.output) sum += i;
-  });
-  peers.object.kept.write("four");
-  peers.object.kept.write("three");
-  peers.object.kept = {};
-  EXPECT_EQ(subscription.wait(), CloseReason::kFinished);
-  EXPECT_EQ(sum, 6 + 10);
-}
-
-TEST_P(Streams, TellOfACallbackThatThrewWhereNobodyWaits) {
-  Signal heard;
-  std::string text;
-  peers.worker_engine.on_uncaught([&](ExceptionText const& thrown) {
-    text = thrown.what;
-    heard.set();
-  });
-  auto open = peers.open(fn<&Fountain::die_in_callback>);
-  open.input.write(1);
-  ASSERT_TRUE(heard.wait());
-  EXPECT_EQ(text, "in a callback");
-}
-
-TEST_P(Streams, AreClosedWhenTheirSubscriptionGoesAndNoCallbackRunsAfterwards) {
-  auto open = peers.open(fn<&Fountain::count_for_ever>);
-  auto alive = std::make_unique<std::atomic<std::int64_t>>(0);
-  {
-    auto const subscription =
-        std::move(open.output).subscribe([&alive](std::int64_t) { ++*alive; });
-    EXPECT_TRUE(eventually([&] { return *alive > 1000; }));
-  }
-  alive.reset();
-  EXPECT_TRUE(peers.object.ended.wait());
-}
-
-TEST_P(Streams, LetNoCallbackWaitForItsOwnEnd) {
-  auto open = peers.open(fn<&Fountain::count>, 1);
-  Subscription subscription;
-  EXPECT_THROW(subscription.wait(), std::logic_error) << "it belongs to no stream";
-  std::promise<void> assigned;
-  bool refused = false;
-  subscription = std::move(open.output).subscribe([&, ready = assigned.get_future()](int) {
-    ready.wait();
-    try {
-      subscription.wait();
-    } catch (std::logic_error const&) {
-      refused = true;
-    }
-  });
-  assigned.set_value();
-  EXPECT_EQ(subscription.wait(), CloseReason::kFinished);
-  EXPECT_TRUE(refused);
-}
-
-TEST_P(Streams, TellOfACallbackThatThrewBeforeItsSubscriptionWasLeft) {
-  std::atomic<int> heard{0};
-  peers.caller_engine.on_uncaught([&](ExceptionText const&) { ++heard; });
-  auto const throwing = [&] {
-    Signal thrown;
-    auto open = peers.open(fn<&Fountain::count>, 1);
-    auto subscription = std::move(open.output)
-                            .subscribe([](int) { throw std::runtime_error("early"); },
-                                       [&](CloseReason) { thrown.set(); });
-    EXPECT_TRUE(thrown.wait());
-    EXPECT_TRUE(subscription.wait_for(20s));
-    return subscription;
-  };
-  throwing().detach();
-  EXPECT_EQ(heard, 1);
-  { auto const dropped = throwing(); }
-  EXPECT_EQ(heard, 2);
-  {
-    auto const waited_for = throwing();
-    EXPECT_THROW(waited_for.wait(), std::runtime_error);
-  }
-  EXPECT_EQ(heard, 2) << "once is enough";
-}
-
 TEST_P(Streams, PostedCallsRunInOrderAndAreNotAnswered) {
   for (int i = 1; i <= 100; ++i) {
     detail::post_call<&Fountain::note>(peers.caller_side.connection,
@@ -447,8 +200,18 @@ TEST_P(Streams, PostedCallsRunInOrderAndAreNotAnswered) {
   }
   auto open = peers.open(fn<&Fountain::count>, 1);
   open.result.get();
-  EXPECT_EQ(peers.object.received.load(), 5050);
-  EXPECT_EQ(peers.connection().pending_calls(), 0u);
+  EXPECT_EQ(peers.object.received.load(), 100);
+  EXPECT_TRUE(peers.object.in_order.load());
+}
+
+TEST_P(Streams, PostedCallsThrowOnceTheConnectionHasEnded) {
+  auto const post = [&] {
+    detail::post_call<&Fountain::note>(peers.caller_side.connection,
+                                       CheckedFunction<Fountain, &Fountain::note>::id, 1);
+  };
+  post();
+  peers.stop();
+  EXPECT_EQ(error_of(post).kind(), ErrorKind::kDisconnected);
 }
 
 TEST_P(Streams, PostedCallsThatThrowAreToldToTheWorkersOwner) {
@@ -463,6 +226,84 @@ TEST_P(Streams, PostedCallsThatThrowAreToldToTheWorkersOwner) {
   ASSERT_TRUE(heard.wait());
   EXPECT_EQ(failure.text, "posted");
   EXPECT_NE(failure.function.find("fail_at_once"), std::string::npos);
+}
+
+TEST_P(Streams, EndWithAnErrorWhereAnExceptionDestroysTheCallersWriter) {
+  auto open = peers.open(fn<&Fountain::sum>, 0);
+  try {
+    auto input = std::exchange(open.input, {});
+    input.write(1);
+    throw std::runtime_error("the next line does not parse");
+  } catch (std::runtime_error const&) {
+  }
+  auto const error = error_of([&] { open.result.get(); });
+  EXPECT_EQ(error.kind(), ErrorKind::kFailed);
+  EXPECT_NE(error.reason().find("an exception destroyed"), std::string::npos) << error.reason();
+}
+
+TEST_P(Streams, EndWithAnErrorWhereTheFunctionHandlesTheExceptionThatDestroysItsWriter) {
+  auto open = peers.open(fn<&Fountain::lose_the_writer>);
+  open.result.get();
+  auto const error = error_of([&] { open.output.next(); });
+  EXPECT_EQ(error.kind(), ErrorKind::kFailed);
+  EXPECT_NE(error.reason().find("an exception destroyed"), std::string::npos) << error.reason();
+}
+
+TEST_P(Streams, RefuseACallWithoutTheStreamsOfItsFunction) {
+  auto const connection = peers.caller_side.connection;
+  auto without = detail::start_call<&Fountain::note>(
+      connection, CheckedFunction<Fountain, &Fountain::count>::id, 1);
+  EXPECT_EQ(error_of([&] { without.get(); }).kind(), ErrorKind::kRefused);
+  auto with = detail::open_call<&Fountain::count>(
+      connection, CheckedFunction<Fountain, &Fountain::note>::id, 1);
+  EXPECT_EQ(error_of([&] { with.result.get(); }).kind(), ErrorKind::kRefused);
+  EXPECT_EQ(error_of([&] { with.output.next(); }).kind(), ErrorKind::kRefused);
+  EXPECT_TRUE(eventually([&] { return peers.worker_side.connection->streams().size() == 0; }));
+}
+
+TEST_P(Streams, TryToWriteWithoutWaiting) {
+  auto open = peers.open(fn<&Fountain::answer_before_reading>);
+  open.result.get();
+  int written = 0;
+  while (open.input.try_write(written)) ++written;
+  EXPECT_EQ(open.input.reason(), CloseReason::kOpen) << "the window is full";
+  EXPECT_GT(written, 0);
+  open.input.close();
+  EXPECT_EQ(all_of(peers.object.kept_in).size(), static_cast<std::size_t>(written));
+}
+
+// Under a small max_message_size.
+
+class SmallMessages : public ::testing::TestWithParam<Transport> {
+ protected:
+  static Settings settings() {
+    auto chosen = test::test_settings();
+    chosen.max_message_size = 2048;
+    return chosen;
+  }
+  Peers<Fountain> peers{GetParam(), settings()};
+};
+COHORT_OVER_EACH_TRANSPORT(SmallMessages);
+
+TEST_P(SmallMessages, HoldTheElementsOfAStreamByAndBy) {
+  auto open = peers.open(fn<&Fountain::count>, 10'000);
+  EXPECT_EQ(all_of(open.output).size(), 10'000u);
+}
+
+TEST_P(SmallMessages, HoldNoElementThatIsLarger) {
+  auto open = peers.open(fn<&Fountain::texts>, 1, 5000u);
+  auto const error = error_of([&] { open.result.get(); });
+  EXPECT_EQ(error.kind(), ErrorKind::kFailed);
+  EXPECT_NE(error.reason().find("max_message_size = 2048"), std::string::npos) << error.reason();
+  EXPECT_EQ(error_of([&] { open.output.next(); }).kind(), ErrorKind::kFailed);
+  auto fitting = peers.open(fn<&Fountain::texts>, 2, 1000u);
+  EXPECT_EQ(all_of(fitting.output).size(), 2u) << "the connection goes on";
+}
+
+TEST_P(SmallMessages, HoldNoMoreOfAFailuresText) {
+  auto const error = error_of([&] { peers.call(fn<&Fountain::fail_at_length>, 5000u).get(); });
+  EXPECT_EQ(error.kind(), ErrorKind::kFailed);
+  EXPECT_EQ(error.reason(), std::string(512, 'x'));
 }
 
 TEST_P(Streams, LeaveNothingInTheTables) {
