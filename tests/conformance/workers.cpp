@@ -24,6 +24,10 @@ constexpr auto kBound = 20s;
   return depth < 0 ? 0 : dig(depth + 1) + room[0];
 }
 
+void Everything::Session::throw_at_the_end() {
+  throw std::runtime_error("a session that throws at its end");
+}
+
 std::string Everything::join(std::vector<std::string> const& parts, std::string separator) {
   std::string joined;
   for (auto const& part : parts) joined += (joined.empty() ? "" : separator) + part;
