@@ -27,16 +27,19 @@ class Channel {
  public:
   virtual ~Channel() = default;
 
-  /// Takes bytes from the front of `parts`. Blocks that were not taken are offered again
-  /// unchanged, so a transport may send big ones from where they lie.
-  virtual IoResult send(std::span<iovec const> parts) noexcept = 0;
+  /// Takes bytes from the front of `parts`. The part at `first_block`, where there is one, stays
+  /// where it lies and is offered until it was taken, so a transport may send it from there.
+  virtual IoResult send(std::span<iovec const> parts, std::size_t first_block) noexcept = 0;
+  /// The same without such a part.
+  IoResult send(std::span<iovec const> parts) noexcept { return send(parts, parts.size()); }
   /// Delivers up to `into.size()` bytes. A span that was offered without success is offered
   /// again, so a transport may receive big blocks into where they belong.
   virtual IoResult receive(std::span<std::byte> into) noexcept = 0;
   /// No more bytes either way; the peer sees the end of the stream. Idempotent.
   virtual void shut_down() noexcept = 0;
 
-  /// Readable when receive() has something to say; writable when send() has room again.
+  /// Readable when receive() has something to say; writable when send() has room again. -1 where
+  /// the transport calls its connection's on_readable() and on_writable() itself.
   [[nodiscard]] virtual int descriptor() const noexcept = 0;
   /// The text behind kBroken, such as "recv: Connection reset by peer".
   [[nodiscard]] virtual std::string failure() const = 0;

@@ -291,12 +291,12 @@ Message Connection::encoded(RemoteFailure failure) const {
   return body;
 }
 
-void Connection::send_control(FrameKind kind, Message body) {
+void Connection::send_control(FrameKind kind, Message body, std::uint64_t count) {
   Sent sent;
   {
     std::lock_guard const lock(mutex_);
     if (broken_out_) return;
-    out_.append({.kind = kind, .length = body.size()}, body);
+    out_.append({.kind = kind, .call = CallId{count}, .length = body.size()}, body);
     send_some(sent);
   }
   tell_sent(sent);
@@ -342,7 +342,9 @@ void Connection::send_some(Sent& sent) noexcept {
   last_flush_ = Clock::now();
   OutQueue::Parts parts;
   while (!out_.empty()) {
-    auto const result = channel_->send(out_.parts(parts));
+    std::size_t first_block = 0;
+    auto const waiting = out_.parts(parts, first_block);
+    auto const result = channel_->send(waiting, first_block);
     switch (result.status) {
       case IoResult::Status::kMoved:
         out_.consume(result.bytes, sent);

@@ -57,6 +57,8 @@ class ConnectionHandler {
   virtual void on_cancel(CallId call) = 0;
   virtual void on_shutdown() = 0;
   virtual void on_dying(RemoteFailure failure) = 0;
+  /// kAsleep, kBell and kGoodbye, for the data plane of this connection (core/data_plane.h).
+  virtual void on_data_plane(FrameKind, std::uint64_t /*count*/) {}
   /// Once, and last. Pending calls wait until somebody calls Connection::fail_pending.
   virtual void on_end(End end, std::string text) = 0;
 };
@@ -64,7 +66,7 @@ class ConnectionHandler {
 class Connection : public Source, public Gatherer {
  public:
   /// `handler` must outlive the connection's time in the engine. `already_read` are bytes that
-  /// came right behind the handshake.
+  /// came right behind the handshake. No heartbeat where its interval is 0.
   Connection(Engine& engine, std::unique_ptr<Channel> channel, Settings const& settings,
              Provenance peer, ConnectionHandler& handler,
              std::span<std::byte const> already_read = {});
@@ -121,7 +123,7 @@ class Connection : public Source, public Gatherer {
   [[nodiscard]] Message encoded(RemoteFailure failure) const;
 
   /// A frame that is no part of a call, sent at once.
-  void send_control(FrameKind kind, Message body = {});
+  void send_control(FrameKind kind, Message body = {}, std::uint64_t count = 0);
 
   /// For a terminate handler: as send_control and drain, but gives up at the deadline where another
   /// thread (or the dying one) holds the connection's mutex, and needs nobody to drive.
@@ -141,7 +143,7 @@ class Connection : public Source, public Gatherer {
   [[nodiscard]] bool lost() const;
 
   [[nodiscard]] int descriptor() const noexcept override { return channel_->descriptor(); }
-  [[nodiscard]] bool is_hot() const noexcept override { return true; }
+  [[nodiscard]] bool is_hot() const noexcept override { return descriptor() >= 0; }
   bool on_readable() noexcept override;
   void on_writable() noexcept override;
 

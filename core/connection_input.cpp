@@ -137,7 +137,10 @@ void Connection::handle_control(FrameHeader const& header) {
       return handler_.on_shutdown();
     case FrameKind::kGoodbye:
       said_goodbye_ = true;
-      return;
+      return handler_.on_data_plane(header.kind, static_cast<std::uint64_t>(header.call));
+    case FrameKind::kAsleep:
+    case FrameKind::kBell:
+      return handler_.on_data_plane(header.kind, static_cast<std::uint64_t>(header.call));
     default:
       return;  // a heartbeat: that it came is all it says
   }
@@ -163,7 +166,7 @@ void Connection::end(ConnectionHandler::End end, std::string text) {
 }
 
 void Connection::schedule_heartbeat() {
-  if (ended_) return;
+  if (ended_ || settings_.heartbeat_interval.count() == 0) return;
   auto const self = std::weak_ptr<Source>(weak_from_this());
   heartbeat_timer_ = engine_.timers().schedule(Clock::now() + settings_.heartbeat_interval, [self] {
     if (auto const source = self.lock()) static_cast<Connection&>(*source).heartbeat();

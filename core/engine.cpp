@@ -44,8 +44,10 @@ constexpr milliseconds kHogYield{3};
 constexpr milliseconds kFirstPause{8};
 constexpr milliseconds kLongestPause{1000};
 constexpr unsigned kGoodYieldsToTrustAgain = 256;
-/// With one connection, receive directly and ask epoll only every so many rounds.
+/// With one connection, receive directly and ask epoll only every so many rounds; likewise while
+/// there is something to poll.
 constexpr unsigned kEpollEvery = 16;
+constexpr unsigned kEpollEveryBesidePolling = 8;
 
 constexpr int kFirstBurstThreshold = 4;
 
@@ -88,7 +90,7 @@ Engine::~Engine() {
 
 void Engine::attach(std::shared_ptr<Source> source) {
   run_locked([this, &source] {
-    add_to_epoll(epoll_, source->descriptor(), source.get());
+    if (source->descriptor() >= 0) add_to_epoll(epoll_, source->descriptor(), source.get());
     if (auto* polled = dynamic_cast<PolledSource*>(source.get())) {
       polled_.push_back(polled);
       polled_awake_ = true;
@@ -127,6 +129,8 @@ void Engine::find_hot() {
 }
 
 void Engine::want_writable(Source& source, bool wanted) noexcept {
+  if (source.descriptor() < 0) return;
+
   epoll_event event{};
   event.events = wanted ? EPOLLIN | EPOLLOUT : EPOLLIN;
   event.data.ptr = &source;
@@ -244,7 +248,8 @@ bool Engine::spin(Event& event) {
   auto const budget = start < no_spin_until_ ? Clock::duration::zero() : options_.spin;
   for (;;) {
     // Counted across spins, or one busy connection would keep timers and commands waiting.
-    bool const ask_epoll = ++rounds_ % kEpollEvery == 0;
+    bool const ask_epoll =
+        ++rounds_ % (polled_.empty() ? kEpollEvery : kEpollEveryBesidePolling) == 0;
     if (poll_sources(ask_epoll) || event.ready()) return true;
     auto const now = Clock::now();
     if (now - start >= budget) return false;
@@ -259,7 +264,8 @@ bool Engine::poll_sources(bool ask_epoll) {
   polled_awake_ = !polled_.empty();
   // By index, since a handler may attach and detach.
   for (std::size_t i = 0; i < polled_.size(); ++i) attended |= polled_[i]->poll();
-  if (attended && !ask_epoll) return true;
+  if (!polled_.empty() && !ask_epoll) return attended;
+
   bool const only_hot =
       hot_ != nullptr && !ask_epoll && writable_wanted_.load(std::memory_order_relaxed) == 0;
   if (only_hot) return hot_->on_readable();

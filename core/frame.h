@@ -23,8 +23,11 @@ enum class FrameKind : std::uint8_t {
   kEnd = 10,       ///< the writer ends the stream; body: empty, or the encoded RemoteFailure
   kStop = 11,      ///< no body: the reader wants no more of the stream
   kCredit = 12,    ///< body: 8 bytes, how many bytes more the writer may send
+  // Of a connection whose calls travel beside it (core/data_plane.h); `call` is a count there.
+  kAsleep = 13,  ///< no body: I took so many packets, and look no more until you ring
+  kBell = 14,    ///< no body: I have sent so many packets
 };
-inline constexpr std::uint8_t kLastFrameKind = 12;
+inline constexpr std::uint8_t kLastFrameKind = 14;
 
 namespace frame_flags {
 // Of a call.
@@ -46,9 +49,8 @@ struct FrameHeader {
 
   [[nodiscard]] bool is_valid() const noexcept {
     auto const number = static_cast<std::uint8_t>(kind);
-    auto const allowed = kind == FrameKind::kCall    ? 7
-                         : kind >= FrameKind::kItems ? frame_flags::kOfSender
-                                                     : 0;
+    bool const of_stream = kind >= FrameKind::kItems && kind <= FrameKind::kCredit;
+    auto const allowed = kind == FrameKind::kCall ? 7 : of_stream ? frame_flags::kOfSender : 0;
     return number >= 1 && number <= kLastFrameKind && (flags & ~allowed) == 0 && reserved == 0;
   }
 };

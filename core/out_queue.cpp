@@ -47,8 +47,9 @@ void OutQueue::append(FrameHeader const& header, Message& body, std::shared_ptr<
   body.clear();
 }
 
-std::span<iovec const> OutQueue::parts(Parts& into) const noexcept {
+std::span<iovec const> OutQueue::parts(Parts& into, std::size_t& first_block) const noexcept {
   std::size_t count = 0;
+  first_block = into.size();
   auto from = sent_bytes_;
   auto const add_bytes = [&](std::size_t to) {
     if (to == from || count == into.size()) return;
@@ -58,6 +59,7 @@ std::span<iovec const> OutQueue::parts(Parts& into) const noexcept {
   for (auto const& block : blocks_) {
     add_bytes(block.at);
     if (count == into.size()) return into;
+    first_block = std::min(first_block, count);
     into[count++] = part(block.bytes.data(), block.bytes.size());
   }
   add_bytes(bytes_.size());

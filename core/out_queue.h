@@ -39,8 +39,13 @@ class OutQueue {
   /// Bytes that wait to be sent.
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
-  /// The next bytes to send, as many parts as fit. Valid until the next append or consume.
-  [[nodiscard]] std::span<iovec const> parts(Parts& into) const noexcept;
+  /// The next bytes to send, as many parts as fit. Valid until the next append or consume, the
+  /// blocks among them (the first is at `first_block`) until they are consumed.
+  [[nodiscard]] std::span<iovec const> parts(Parts& into, std::size_t& first_block) const noexcept;
+  [[nodiscard]] std::span<iovec const> parts(Parts& into) const noexcept {
+    std::size_t ignored = 0;
+    return parts(into, ignored);
+  }
   /// Forgets `count` bytes at the front; moves to `sent` what blocks that are done left behind.
   void consume(std::size_t count, Sent& sent);
   /// Forgets everything, as after the end of the connection.

@@ -19,7 +19,7 @@ class Source : public std::enable_shared_from_this<Source> {
  public:
   virtual ~Source() = default;
 
-  /// Constant while attached.
+  /// Constant while attached. -1: none; somebody else calls its handlers, under the I/O lock.
   [[nodiscard]] virtual int descriptor() const noexcept = 0;
   /// Attends to input. Returns true when there was some.
   virtual bool on_readable() noexcept = 0;
@@ -30,12 +30,13 @@ class Source : public std::enable_shared_from_this<Source> {
 };
 
 /// A source without a descriptor for its traffic, such as MPI. While somebody spins it is polled;
-/// before a thread blocks, it arranges that its descriptor rings when traffic comes.
+/// before a thread blocks, it arranges that some descriptor of the engine (its own, where it has
+/// one) becomes readable when traffic comes.
 class PolledSource : public Source {
  public:
   /// Attends to traffic. Returns true when there was some. Wakes it, where it had gone to sleep.
   virtual bool poll() noexcept = 0;
-  /// Goes to sleep: from now on its descriptor becomes readable when traffic comes. Returns false
+  /// Goes to sleep: from now on a descriptor becomes readable when traffic comes. Returns false
   /// where traffic is there already, so that nobody may block now.
   virtual bool go_to_sleep() noexcept = 0;
 };

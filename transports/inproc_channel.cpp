@@ -204,7 +204,9 @@ class InprocChannel::Link : public std::enable_shared_from_this<Link> {
   bool send_failed_ = false;
 };
 
-IoResult InprocChannel::send(std::span<iovec const> parts) noexcept { return out_->send(parts); }
+IoResult InprocChannel::send(std::span<iovec const> parts, std::size_t) noexcept {
+  return out_->send(parts);
+}
 
 IoResult InprocChannel::receive(std::span<std::byte> into) noexcept { return in_->receive(into); }
 

@@ -51,7 +51,8 @@ class InprocChannel : public Channel {
       : bell_(std::move(bell)), out_(std::move(out)), in_(std::move(in)) {}
   ~InprocChannel() override { InprocChannel::shut_down(); }
 
-  IoResult send(std::span<iovec const> parts) noexcept override;
+  using Channel::send;
+  IoResult send(std::span<iovec const> parts, std::size_t first_block) noexcept override;
   IoResult receive(std::span<std::byte> into) noexcept override;
   void shut_down() noexcept override;
   [[nodiscard]] int descriptor() const noexcept override;

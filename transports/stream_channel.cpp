@@ -12,7 +12,7 @@ StreamChannel::StreamChannel(UniqueFd socket) : socket_(std::move(socket)) {
   tune_stream_socket(socket_.get());
 }
 
-IoResult StreamChannel::send(std::span<iovec const> parts) noexcept {
+IoResult StreamChannel::send(std::span<iovec const> parts, std::size_t) noexcept {
   if (parts.size() == 1) {
     return result_of(::send(descriptor(), parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL),
                      "send");

@@ -14,7 +14,8 @@ class StreamChannel : public Channel {
   /// Takes the socket over; it becomes non-blocking.
   explicit StreamChannel(UniqueFd socket);
 
-  IoResult send(std::span<iovec const> parts) noexcept override;
+  using Channel::send;
+  IoResult send(std::span<iovec const> parts, std::size_t first_block) noexcept override;
   IoResult receive(std::span<std::byte> into) noexcept override;
   void shut_down() noexcept override;
   [[nodiscard]] int descriptor() const noexcept override { return socket_.get(); }
