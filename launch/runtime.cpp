@@ -31,6 +31,10 @@ void Runtime::tell_of(Error error, OnFailure on_failure) {
   });
 }
 
+void Runtime::wait_for_endings() const {
+  for (int left = endings.load(); left != 0; left = endings.load()) endings.wait(left);
+}
+
 Provenance Runtime::here() const {
   return {.worker = self, .host = host, .pid = static_cast<int>(::getpid())};
 }

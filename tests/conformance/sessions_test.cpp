@@ -41,6 +41,27 @@ TEST_P(Sessions, AreDestroyedWithTheirConnection) {
   EXPECT_TRUE(eventually([&] { return worker.call(fn<&Everything::sessions>).get() == 0; }));
 }
 
+TEST_P(Sessions, LetGoOfTheirClientsSocketWhileAFunctionComputes) {
+  auto const worker = start();
+  auto const ref = worker.ref();
+  std::optional<Worker<Everything>> early(cohort::connect(cluster(), ref, "early"));
+  auto kept = worker.open(fn<&Everything::keep>);
+  kept.result.get();
+  auto computing = worker.call(fn<&Everything::compute_until_stopped>);
+  EXPECT_EQ(kept.output.next(), "begun");
+  auto const before = descriptors_of(worker.pid());
+  early.reset();  // its session has to wait for the function, its socket has not
+  for (int i = 0; i < 50; ++i) {
+    auto const monitor = cohort::connect(cluster(), ref);
+    EXPECT_EQ(monitor.settings(), worker.settings());
+  }
+  EXPECT_TRUE(eventually([&] { return descriptors_of(worker.pid()) < before; }, 5s))
+      << descriptors_of(worker.pid()) << " after " << before;
+  EXPECT_FALSE(computing.ready());
+  computing.cancel();
+  EXPECT_TRUE(eventually([&] { return worker.call(fn<&Everything::sessions>).get() == 0; }));
+}
+
 TEST_P(Sessions, FailTheirConnectionAloneWhereTheConstructorThrows) {
   auto const worker = start();
   worker.open_session("anna");
