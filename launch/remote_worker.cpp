@@ -226,7 +226,8 @@ void RemoteWorker::on_end(End end, std::string text) {
       return kill_after(settings_.shutdown_timeout);
     case End::kClosed:
     case End::kBroken:
-      return kill_after(kExitGrace);
+      // One that said what it dies of ends in its own time, with its own exit code or core.
+      return kill_after(dying_ ? settings_.shutdown_timeout : kExitGrace);
     case End::kProtocol:
     case End::kSilent:
       return kill_after(milliseconds(0));

@@ -195,8 +195,23 @@ TEST_P(Sessions, CapTheLogAndSayHowMuchIsLost) {
   EXPECT_GE(lost, 8u);
 }
 
-class Families : public ProcessConformance {};
-COHORT_EACH_PROCESS_PLACE(Families);
+class SessionsOfAProcess : public ProcessConformance {};
+COHORT_EACH_PROCESS_PLACE(SessionsOfAProcess);
+
+TEST_P(SessionsOfAProcess, EndItInAnOrderlyWayThoughItsFunctionComputesOn) {
+  options.settings.shutdown_timeout = 300ms;
+  auto const worker = start();
+  auto const other = cohort::connect(cluster(), worker.ref(), "other");
+  auto computing = worker.call(fn<&Everything::compute_for>, std::chrono::milliseconds(600s));
+  other.shut_down();
+  EXPECT_EQ(error_of([&] { computing.get(); }).reason(), "the worker was shut down");
+  EXPECT_TRUE(worker.wait_until_ended(kBound));
+  end_cluster();
+  EXPECT_EQ(failures.count(), 0u);
+}
+
+class Families : public Conformance {};
+COHORT_EACH_PLACE(Families);
 
 TEST_P(Families, LetAWorkerHaveWorkersOfItsOwn) {
   auto const worker = start(5);
