@@ -94,7 +94,8 @@ struct SpawnOptions {
   std::filesystem::path directory{};
   std::optional<unsigned> umask{};
   /// A command that runs the worker: `{"numactl", "-N", "0"}`. It is followed by the executable and
-  /// its arguments, and must pass on open descriptors.
+  /// its arguments, and must pass on open descriptors. Where it runs them as its child, that is to
+  /// be in its process group: a worker that hangs is killed with it.
   std::vector<std::string> wrap{};
   /// Of the worker's connections; the cluster's where empty. COHORT_... variables win.
   std::optional<Settings> settings{};

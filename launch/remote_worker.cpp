@@ -59,7 +59,7 @@ void RemoteWorker::adopt(LocalProcess process) {
     stderr_ = forward(process.stderr_pipe, 2);
     process_ = std::make_shared<ChildProcess>(
         session_.engine, std::move(process.pidfd),
-        [self](ExitReport report) { self->on_exit(std::move(report)); });
+        [self](ExitReport report) { self->on_exit(std::move(report)); }, process.group);
     session_.engine.attach(process_);
     if (process.socket) {
       handshake_ = std::make_shared<HandshakeSource>(

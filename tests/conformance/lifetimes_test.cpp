@@ -87,6 +87,18 @@ TEST_P(Lifetimes, RunUnderAnotherCommand) {
   EXPECT_TRUE(eventually([&] { return is_gone(pid); }));
 }
 
+TEST_P(Lifetimes, DieWithTheCommandThatRunsThemAsItsChild) {
+  options.settings.heartbeat_interval = 50ms;
+  options.settings.heartbeat_timeout = 500ms;
+  auto const worker = start_with<Everything>({.wrap = {"sh", "-c", "\"$@\"; exit 0", "sh"}}, 1);
+  auto const pid = worker.call(fn<&Everything::pid>).get();
+  ::kill(pid, SIGSTOP);  // it hears nothing of the command's end
+  EXPECT_TRUE(contains(failures.wait_for_first().what(), "heartbeat_timeout"));
+  EXPECT_TRUE(worker.wait_until_ended(kBound));
+  EXPECT_TRUE(eventually([&] { return is_gone(pid); }, 5s));
+  ::kill(pid, SIGKILL);  // a failed test leaves nothing either
+}
+
 TEST_P(Lifetimes, SayThatTheWrappingCommandIsNotThere) {
   auto const error = error_of(
       [&] { static_cast<void>(start_with<Everything>({.wrap = {"no-such-command"}}, 0)); });
