@@ -60,16 +60,22 @@ Cluster::Cluster(AppTypes types, ClusterOptions options) {
   check_log_level();
   options.settings = Settings::from_environment(options.settings);
   occupy_standard_descriptors();
-  open(std::make_shared<Runtime>(types, options, Secret::random(), WorkerId()));
+  made_runtime_ = true;
+  open(std::make_shared<Runtime>(types, options, Secret::random(), WorkerId()), WorkerId(),
+       options);
   session_->engine.on_uncaught([](ExceptionText const& text) {
     log(LogLevel::kError, "a callback threw " + text.type + ": " + text.what);
   });
 }
 
-Cluster::Cluster(std::shared_ptr<Runtime> runtime) { open(std::move(runtime)); }
+Cluster::Cluster(std::shared_ptr<Runtime> runtime, WorkerId self, Settings const& settings) {
+  auto options = runtime->options;
+  options.settings = settings;
+  open(std::move(runtime), std::move(self), std::move(options));
+}
 
-void Cluster::open(std::shared_ptr<Runtime> runtime) {
-  session_ = std::make_unique<Session>(std::move(runtime));
+void Cluster::open(std::shared_ptr<Runtime> runtime, WorkerId self, ClusterOptions options) {
+  session_ = std::make_unique<Session>(std::move(runtime), std::move(self), std::move(options));
   if (session_->options.transport != Transport::kTcp) return;
   listener_ = std::make_shared<Listener>(
       *session_->runtime, session_->options.settings.handshake_timeout,

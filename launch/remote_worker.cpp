@@ -22,7 +22,7 @@ RemoteWorker::RemoteWorker(Session& session, std::uint32_t serial, ConstructRequ
                            SpawnOptions const& options, Settings const& settings)
     : session_(session),
       serial_(serial),
-      id_(session.runtime->self.child(serial)),
+      id_(session.self.child(serial)),
       request_(std::move(request)),
       constructor_name_(constructor_name(session.runtime->types, request_.type)),
       on_failure_(options.on_failure),

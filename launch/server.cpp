@@ -143,7 +143,7 @@ Cluster& WorkerContext::cluster() const { return server->cluster(); }
 
 Cluster& Server::cluster() {
   std::lock_guard const lock(cluster_mutex_);
-  if (!cluster_) cluster_ = std::make_unique<Cluster>(runtime_);
+  if (!cluster_) cluster_ = std::make_unique<Cluster>(runtime_, id_, settings_);
   return *cluster_;
 }
 
