@@ -101,6 +101,8 @@ Cluster::~Cluster() {
     }
   }
   session_->runtime->failures.drain();  // on_failure may refer to what the master's caller has
+  // Not for a worker's own workers: what ends there may be the worker itself, which waits for this.
+  if (made_runtime_) session_->runtime->wait_for_endings();
   if (listener_) listener_->close();
   // Also where there is no listener: the handler that told of the last end may still run.
   session_->engine.run_locked([] {});
@@ -167,8 +169,8 @@ std::shared_ptr<WorkerHandle> Cluster::serve_here(WorkerTypeId type, SpawnOption
   }
   auto const& runtime = session_->runtime;
   auto const settings = settings_of(options);
-  auto id = runtime->self.child(session_->next_serials(1));
-  auto worker = std::make_shared<ServedWorker>(runtime, std::move(id), settings, options);
+  auto id = session_->self.child(session_->next_serials(1));
+  auto worker = ServedWorker::start(runtime, std::move(id), settings, options);
   auto const name = constructor_name(runtime->types, type);
   auto* const state = new CallState(runtime->engine, worker->connection(), name);
   Future<void> constructed(state);

@@ -193,6 +193,11 @@ bool Crowd::meet(int calls) {
   return met_.wait_for(lock, kBound, [&] { return inside_ >= calls; });
 }
 
+void Crowd::meet_and_fail(int calls) {
+  meet(calls);
+  throw std::runtime_error("after a meeting");
+}
+
 bool Crowd::wait_for_stop(std::stop_token stop) {
   std::unique_lock lock(mutex_);
   std::condition_variable_any never;

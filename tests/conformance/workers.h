@@ -142,6 +142,7 @@ class Crowd {
 
   /// Returns once `calls` of them are in here at the same time; false where that takes too long.
   bool meet(int calls);
+  void meet_and_fail(int calls);
   int add(int a, int b) { return a + b; }
   bool wait_for_stop(std::stop_token stop);
 
@@ -151,8 +152,8 @@ class Crowd {
   };
   int count_calls(Session& session) { return ++session.calls; }
 
-  using Functions =
-      cohort::FunctionList<&Crowd::meet, &Crowd::add, &Crowd::wait_for_stop, &Crowd::count_calls>;
+  using Functions = cohort::FunctionList<&Crowd::meet, &Crowd::add, &Crowd::wait_for_stop,
+                                         &Crowd::count_calls, &Crowd::meet_and_fail>;
 
  private:
   std::mutex mutex_;
