@@ -2,8 +2,10 @@
 #include <algorithm>
 #include <cstdlib>
 #include <sstream>
+#include <thread>
 
 #include "tests/conformance/conformance.h"
+#include "transports/socket.h"
 
 namespace conformance {
 namespace {
@@ -140,6 +142,46 @@ TEST_P(Sessions, AreOpenedAnewByAManagedHandleThatLostItsConnection) {
   EXPECT_EQ(error_of([&] { managed.call(fn<&Everything::greet>).get(); }).kind(),
             ErrorKind::kDisconnected);
   EXPECT_EQ(losses, 2);
+}
+
+TEST_P(Sessions, MayBeOpenedAnewByTheCallbackThatHearsOfTheLoss) {
+  auto const worker = start();
+  cohort::Managed<Everything, std::string>* handle = nullptr;
+  std::vector<std::string> greetings;
+  cohort::Managed<Everything, std::string> managed(
+      cluster().runtime(), worker.ref(),
+      [&] { greetings.push_back(handle->call(fn<&Everything::greet>).get()); }, "steady");
+  handle = &managed;
+  EXPECT_EQ(managed.call(fn<&Everything::greet>).get(), "steady1");
+  managed.connected()->drop_connection();
+  EXPECT_EQ(managed.call(fn<&Everything::greet>).get(), "steady2") << "the callback was first";
+  EXPECT_EQ(greetings, std::vector<std::string>{"steady1"});
+}
+
+/// A server that takes no client, for what connect() makes of it.
+TEST_P(Sessions, AreLostRatherThanRefusedWhereTheServerDiesDuringTheHandshake) {
+  options.settings.handshake_timeout = 500ms;
+  auto ref = start().ref();
+  auto [socket, endpoint] = cohort::listen_unix(1);
+  ref.address.endpoint = endpoint;
+  std::jthread const dies([listener = socket.get()] {
+    std::optional<cohort::UniqueFd> client;
+    while (!client) client = cohort::accept_connection(listener);
+    char hello = 0;
+    static_cast<void>(cohort::receive_exactly(client->get(), &hello, 1, cohort::Deadline::never()));
+  });
+  EXPECT_EQ(error_of([&] { static_cast<void>(cohort::connect(cluster(), ref)); }).kind(),
+            ErrorKind::kDisconnected);
+}
+
+TEST_P(Sessions, AreTimedOutWhereTheServersQueueStaysFull) {
+  options.settings.handshake_timeout = 300ms;
+  auto ref = start().ref();
+  auto const [socket, endpoint] = cohort::listen_unix(0);
+  ref.address.endpoint = endpoint;
+  auto const first = cohort::connect_to(endpoint, cohort::Deadline::never());  // fills the queue
+  EXPECT_EQ(error_of([&] { static_cast<void>(cohort::connect(cluster(), ref)); }).kind(),
+            ErrorKind::kTimedOut);
 }
 
 TEST_P(Sessions, ReadTheSettingsBack) {
