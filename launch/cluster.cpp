@@ -160,13 +160,7 @@ std::vector<std::shared_ptr<RemoteWorker>> Cluster::spawn_workers(
 
 std::shared_ptr<WorkerHandle> Cluster::serve_here(WorkerTypeId type, SpawnOptions const& options,
                                                   std::shared_ptr<Message const> init) {
-  check(options);
-  if (!options.environment.empty() || !options.directory.empty() || options.umask ||
-      !options.wrap.empty() || !options.executable.empty()) {
-    throw std::invalid_argument(
-        "cohort::serve: environment, directory, umask, wrap and executable are of a process; a "
-        "worker in this one has none of its own");
-  }
+  check_for_serve(options);
   auto const& runtime = session_->runtime;
   auto const settings = settings_of(options);
   auto id = session_->self.child(session_->next_serials(1));

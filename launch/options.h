@@ -107,5 +107,9 @@ struct SpawnOptions {
 
 /// Throws std::invalid_argument that says what is wrong with them.
 void check(SpawnOptions const& options);
+/// The same where a pipe would have no reader: outside spawn_in_foreground.
+void check_without_pipes(SpawnOptions const& options);
+/// The same for serve(), whose worker has no process of its own.
+void check_for_serve(SpawnOptions const& options);
 
 }  // namespace cohort

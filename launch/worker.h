@@ -238,6 +238,7 @@ template <class W>
 std::vector<Worker<W>> spawn_encoded(Cluster& cluster, SpawnOptions const& options,
                                      std::shared_ptr<Message const> init,
                                      Cluster::Places places = {}) {
+  check_without_pipes(options);
   std::vector<Worker<W>> workers;
   auto const type = worker_type_id<W>(cluster.types());
   for (auto& remote : cluster.spawn_workers(type, options, std::move(init), places)) {
@@ -293,7 +294,9 @@ template <class W, class... Init>
 }
 
 /// A worker in this process: a thread of its own runs its calls. It is called like any other, and
-/// other processes connect to it by its ref(). Throws what its constructor throws, as Error.
+/// other processes connect to it by its ref(). Waits for its constructor, without a timeout: a
+/// thread cannot be given up. Throws what the constructor throws, as Error, and
+/// std::invalid_argument for options that are of a process.
 template <class W, class... Init>
 [[nodiscard]] Worker<W> serve(Cluster& cluster, SpawnOptions const& options, Init&&... init) {
   std::shared_ptr<void const> alive;

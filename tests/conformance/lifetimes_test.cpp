@@ -52,6 +52,29 @@ TEST_P(Lifetimes, RefuseEnvironmentNamesThatCannotBe) {
   }
 }
 
+TEST_P(Lifetimes, HandOutNoPipeThatNobodyWouldRead) {
+  cohort::Redirect const pipe{cohort::Redirect::Mode::kPipe, {}};
+  EXPECT_THROW(static_cast<void>(start_with<Everything>({.redirect_stdout = pipe}, 0)),
+               std::invalid_argument);
+  EXPECT_THROW(static_cast<void>(start_with<Everything>({.redirect_stderr = pipe}, 0)),
+               std::invalid_argument);
+}
+
+TEST(Serving, RefusesWhatOnlyAProcessHas) {
+  cohort::Cluster cluster(kTypes, {});
+  for (auto const& options :
+       {SpawnOptions{.count = 2}, SpawnOptions{.spawn_timeout = 1s},
+        SpawnOptions{.shutdown_on = cohort::ShutdownOn::kCalledShutdown},
+        SpawnOptions{.environment = {{"NAME", "value"}}}, SpawnOptions{.directory = "/"},
+        SpawnOptions{.umask = 0}, SpawnOptions{.wrap = {"env"}},
+        SpawnOptions{.redirect_stdout = cohort::Redirect::null()},
+        SpawnOptions{.redirect_stderr = cohort::Redirect::null()},
+        SpawnOptions{.executable = "/bin/true"}}) {
+    EXPECT_THROW(static_cast<void>(cohort::serve<Everything>(cluster, options, 0)),
+                 std::invalid_argument);
+  }
+}
+
 TEST_P(Lifetimes, StartInTheDirectoryAndWithTheUmaskThatTheyAreGiven) {
   TempDir const dir;
   auto const worker = start_with<Everything>(
