@@ -222,8 +222,8 @@ void RemoteWorker::kill_after(milliseconds delay) {
 }
 
 std::shared_ptr<Batch> RemoteWorker::on_calls(std::shared_ptr<Batch> batch) {
-  log_later(session_.runtime->output, LogLevel::kWarning,
-            "worker " + id_.to_string() + " called its master, which serves nothing");
+  session_.runtime->log_lines.post(
+      LogLevel::kWarning, "worker " + id_.to_string() + " called its master, which serves nothing");
   return batch;
 }
 

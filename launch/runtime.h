@@ -8,6 +8,7 @@
 #include "core/engine.h"
 #include "core/error.h"
 #include "launch/app_types.h"
+#include "launch/log.h"
 #include "launch/options.h"
 #include "launch/secret.h"
 
@@ -24,6 +25,7 @@ struct Runtime {
   WorkerId const self;  ///< the master's is the empty one
   std::string const host;
   Engine engine;
+  LogQueue log_lines{output};
   SerialThread output;          ///< writes lines for those who must not wait for a terminal
   SerialThread failures;        ///< runs on_failure, one call at a time
   std::atomic<int> endings{0};  ///< served workers whose end is waited for on threads of their own

@@ -31,9 +31,10 @@ class Server::Guest : public ConnectionHandler, public std::enable_shared_from_t
     auto const self = shared_from_this();  // the server lets go of it
     if (end == End::kProtocol || end == End::kSilent) {
       auto const& peer = client->connection->peer();
-      log_later(server_.runtime_->output, LogLevel::kWarning,
-                "closed the connection of pid " + std::to_string(peer.pid) + " on " +
-                    (peer.host.empty() ? server_.runtime_->host : peer.host) + ": " + text);
+      server_.runtime_->log_lines.post(
+          LogLevel::kWarning, "closed the connection of pid " + std::to_string(peer.pid) + " on " +
+                                  (peer.host.empty() ? server_.runtime_->host : peer.host) + ": " +
+                                  text);
     }
     if (is_owner) server_.hooks_.on_owner_end(end);
     server_.part_with(*this);
