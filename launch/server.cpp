@@ -29,7 +29,8 @@ class Server::Guest : public ConnectionHandler, public std::enable_shared_from_t
   void on_dying(RemoteFailure) override {}
   void on_end(End end, std::string text) override {
     auto const self = shared_from_this();  // the server lets go of it
-    if (end == End::kProtocol || end == End::kSilent) {
+    bool const cut = end == End::kClosed && text == kClosedWithinAFrame;
+    if (end == End::kProtocol || end == End::kSilent || cut) {
       auto const& peer = client->connection->peer();
       server_.runtime_->log_lines.post(
           LogLevel::kWarning, "closed the connection of pid " + std::to_string(peer.pid) + " on " +

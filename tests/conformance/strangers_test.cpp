@@ -203,10 +203,19 @@ TEST_P(Strangers, ThatRunAnotherProgramAreToldWhatDiffers) {
 
 TEST_P(Strangers, ThatGoAwayWithinAFrameLeaveNothing) {
   start_calls();
+  goes_on();
+  ASSERT_TRUE(eventually([&] {  // the guest of start_calls() is gone
+    auto const before = descriptors_of(worker_->pid());
+    goes_on();
+    return descriptors_of(worker_->pid()) == before;
+  }));
+  auto const before = descriptors_of(worker_->pid());
   for (int i = 0; i < 20; ++i) {
     auto const friendly = friendly_stranger();
     friendly.send(call_of_length(100).substr(0, i % 2 == 0 ? 11 : 24));
   }
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(contains(warning(), "closed within a frame"));
+  EXPECT_TRUE(eventually([&] { return descriptors_of(worker_->pid()) <= before; }));
 }
 
 TEST_P(Strangers, ThatStopWithinAFrameAreHungUpOnInTime) {
@@ -216,6 +225,7 @@ TEST_P(Strangers, ThatStopWithinAFrameAreHungUpOnInTime) {
   auto const friendly = friendly_stranger();
   friendly.send(call_of_length(100) + "not a hundred bytes");
   static_cast<void>(friendly.read_to_end());  // heartbeats
+  EXPECT_TRUE(contains(warning(), "no sign of life for 3000 ms"));
 }
 
 TEST_P(Strangers, ThatBreakTheProtocolAreHungUpOn) {
@@ -240,7 +250,6 @@ TEST_P(Strangers, ThatAnnounceMuchGetNoMemoryForWhatDoesNotCome) {
   friendly.hang_up();
 }
 
-// Enable it once a connection that ends for such a reason is logged.
 TEST_P(Strangers, ThatBreakTheProtocolAreLogged) {
   start_calls();
   auto const friendly = friendly_stranger();
