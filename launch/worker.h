@@ -97,6 +97,32 @@ class [[nodiscard]] Worker {
         std::move(converted));
   }
 
+  /// Through an adapter that leaves the result alone. The elements of streams are not converted.
+  template <auto Member, class To, class... Args>
+  void post(Adapted<Member, To, std::identity> const& adapted, Args&&... args) const {
+    auto const start = [&](auto&&... each) { post(fn<Member>, std::move(each)...); };
+    std::apply(start,
+               detail::as_tuple(std::invoke(adapted.to_arguments, std::forward<Args>(args)...)));
+  }
+  template <auto Member, class To, class... Args>
+  auto open(Adapted<Member, To, std::identity> const& adapted, Args&&... args) const {
+    auto const start = [&](auto&&... each) { return open(fn<Member>, std::move(each)...); };
+    return std::apply(
+        start, detail::as_tuple(std::invoke(adapted.to_arguments, std::forward<Args>(args)...)));
+  }
+  template <auto Member, class To, class... Args>
+  auto stream(Adapted<Member, To, std::identity> const& adapted, Args&&... args) const {
+    auto const start = [&](auto&&... each) { return stream(fn<Member>, std::move(each)...); };
+    return std::apply(
+        start, detail::as_tuple(std::invoke(adapted.to_arguments, std::forward<Args>(args)...)));
+  }
+  template <auto Member, class To, class... Args>
+  auto state(Adapted<Member, To, std::identity> const& adapted, Args&&... args) const {
+    auto const start = [&](auto&&... each) { return state(fn<Member>, std::move(each)...); };
+    return std::apply(
+        start, detail::as_tuple(std::invoke(adapted.to_arguments, std::forward<Args>(args)...)));
+  }
+
   /// Starts a call that nobody answers: returns once it is on its way. An exception in it is told
   /// to on_failure, and ends the worker. Throws Error where it cannot be sent.
   template <auto Member, class... Args>
