@@ -185,6 +185,29 @@ TEST_P(Lifetimes, OutliveTheirMasterWhereOnlyACallIsToEndThem) {
   EXPECT_TRUE(nothing_is_left(before));
 }
 
+TEST_P(Lifetimes, ServeWhoeverHasTheirReferenceOnceTheirMasterIsGone) {
+  TempDir const dir;
+  auto const before = Holdings::now();
+  std::vector<pid_t> pids;
+  {
+    SpawnOptions const lasting{.shutdown_on = cohort::ShutdownOn::kCalledShutdown,
+                               .redirect_stdout = cohort::Redirect::null(),
+                               .redirect_stderr = cohort::Redirect::null()};
+    auto const alive = cluster().runtime();  // as long as the handles below
+    auto const called = start_with<Everything>(lasting, 5);
+    auto const caller = start_with<Everything>(lasting, 0);
+    pids = {called.pid(), caller.pid()};
+    auto open =
+        caller.open(fn<&Everything::outlive>, called.ref(), caller.ref(), (dir / "sum").string());
+    open.input.write(1);
+    open.input.flush();
+    end_cluster();
+  }
+  for (auto const pid : pids) EXPECT_TRUE(eventually([&] { return is_gone(pid); })) << pid;
+  EXPECT_EQ(content(dir / "sum"), "8");
+  EXPECT_TRUE(nothing_is_left(before));
+}
+
 TEST_P(Lifetimes, EndByACallThoughTheirMasterIsToLeaveThemAlone) {
   auto const worker =
       start_with<Everything>({.shutdown_on = cohort::ShutdownOn::kCalledShutdown}, 0);

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <fstream>
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -157,6 +158,19 @@ std::string Everything::chain(int depth) {
   if (depth == 0) return me;
   own_.push_back(cohort::spawn_one<Everything>(context_.cluster(), {}, start_));
   return me + ' ' + own_.back().call(fn<&Everything::chain>, depth - 1).get();
+}
+
+void Everything::outlive(cohort::WorkerRef<Everything> other, cohort::WorkerRef<Everything> itself,
+                         std::string file, Stream<int>& in) {
+  try {
+    while (in.next()) {
+    }
+  } catch (cohort::Error const&) {  // kDisconnected
+  }
+  auto const handle = cohort::connect(context_, other, "survivor");
+  std::ofstream(file) << handle.call(fn<&Everything::add>, 1, 2).get();
+  handle.shut_down();
+  cohort::connect(context_, itself).shut_down();
 }
 
 void Everything::print(std::string out, std::string err) {

@@ -99,6 +99,9 @@ class Everything {
   int wait_for_own_worker_that_hangs();
   cohort::Settings settings_of_own_worker();
   std::string chain(int depth);
+  /// Waits for its master's end; then calls `other`, writes the sum to the file, and ends both.
+  void outlive(cohort::WorkerRef<Everything> other, cohort::WorkerRef<Everything> itself,
+               std::string file, Stream<int>& in);
 
   // Logs and deaths.
   void say(cohort::LogLevel level, std::string text) { cohort::log(level, text); }
@@ -121,7 +124,7 @@ class Everything {
       &Everything::fail_one_way, &Everything::greet_by, &Everything::add_by_own_worker,
       &Everything::wait_for_own_worker_that_hangs, &Everything::settings_of_own_worker,
       &Everything::chain, &Everything::say, &Everything::print, &Everything::raise,
-      &Everything::die_on_a_thread, &Everything::die, &Everything::allocate>;
+      &Everything::die_on_a_thread, &Everything::die, &Everything::allocate, &Everything::outlive>;
 
  private:
   int start_;
