@@ -118,6 +118,24 @@ TEST_P(Sessions, EndWithTheWorkerWhoeverAsksForThat) {
   EXPECT_EQ(failures.count(), 0u);
 }
 
+TEST_P(Sessions, AreAnsweredByTheServerWhileAFunctionComputes) {
+  auto const worker = start();
+  auto kept = worker.open(fn<&Everything::keep>);
+  kept.result.get();
+  auto computing = worker.call(fn<&Everything::compute_until_stopped>);
+  EXPECT_EQ(kept.output.next(), "begun");
+  EXPECT_EQ(worker.settings(), options.settings);
+  auto const ref = worker.ref();
+  auto const other = cohort::connect(cluster(), ref);
+  EXPECT_EQ(other.settings(), options.settings);
+  static_cast<void>(worker.log());
+  worker.close_server();
+  EXPECT_EQ(error_of([&] { static_cast<void>(worker.ref()); }).kind(), ErrorKind::kFailed);
+  EXPECT_FALSE(computing.ready()) << "nobody waited for the function";
+  computing.cancel();
+  EXPECT_EQ(worker.call(fn<&Everything::add>, 1, 2).get(), 3);
+}
+
 TEST_P(Sessions, LetNobodyElseKillTheWorker) {
   auto const worker = start();
   auto const other = cohort::connect(cluster(), worker.ref(), "other");
