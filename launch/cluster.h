@@ -30,7 +30,9 @@ class Cluster {
   /// A worker's own workers. They have its session's secret, its settings, and ids below its own,
   /// which the process does not know where it serves several workers.
   Cluster(std::shared_ptr<Runtime> runtime, WorkerId self, Settings const& settings);
-  /// Asks all workers to end, kills those that do not, and waits until every process is gone.
+  /// Asks all workers that it spawned to end, kills those that do not, and waits until every
+  /// process is gone. A served worker is its handle's: where that outlives the cluster, so does the
+  /// worker.
   ~Cluster();
   Cluster(Cluster const&) = delete;
   Cluster& operator=(Cluster const&) = delete;
@@ -71,7 +73,7 @@ class Cluster {
 
   std::unique_ptr<Session> session_;
   bool made_runtime_ = false;
-  std::shared_ptr<Listener> listener_;  // for Transport::kTcp, from the first spawn on
+  std::shared_ptr<Listener> listener_;  // for Transport::kTcp
 };
 
 }  // namespace cohort

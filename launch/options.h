@@ -71,7 +71,8 @@ enum class ShutdownOn : std::uint8_t {
   kCalledShutdown,    ///< never: only shut_down() ends it, by whoever has a WorkerRef
 };
 
-/// Hears of a worker's end.
+/// Hears of a worker's end: of the first failure alone, where it has several. What a callback of a
+/// stream throws in a worker that serve() made is a line in the log instead, and ends nothing.
 using OnFailure = std::function<void(Error const&)>;
 
 /// Options of one spawn call; all have defaults: `spawn<W>(cluster, {.count = 4}, init)`.
