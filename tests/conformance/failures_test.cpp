@@ -6,7 +6,11 @@
 #include <iterator>
 #include <memory>
 
+#include "core/frame.h"
+#include "launch/runtime.h"
+#include "launch/server.h"
 #include "tests/conformance/conformance.h"
+#include "tests/support/strangers.h"
 
 namespace conformance {
 namespace {
@@ -155,6 +159,26 @@ TEST_P(FailingProcess, OfACallbackEndsTheWorkerAndIsToldToOnFailure) {
   EXPECT_TRUE(contains(error.reason(), "too much in a callback"));
   EXPECT_TRUE(worker.wait_until_ended(kBound));
   EXPECT_EQ(failures.count(), 1u);
+}
+
+TEST_P(FailingProcess, KeepsItsExitCodeThoughAnotherClientDoesNotReadItsAnswers) {
+  options.settings.shutdown_timeout = 1s;
+  auto const worker = start();
+  cohort::test::Stranger const other(worker.ref().address.endpoint);
+  other.shake_hands(cluster().runtime()->secret, cluster().runtime()->description);
+  std::string questions;  // whose answers fill the socket, and more
+  for (std::uint64_t i = 0; i < 200'000; ++i) {
+    cohort::FrameHeader const header{.kind = cohort::FrameKind::kCall,
+                                     .function = cohort::kBuiltin<&cohort::Server::settings>,
+                                     .call = cohort::CallId{i}};
+    questions.append(reinterpret_cast<char const*>(&header), sizeof header);
+  }
+  other.send(questions);
+  worker.post(fn<&Everything::fail_one_way>, "nobody waits");
+  auto const error = failures.wait_for_first();
+  EXPECT_TRUE(contains(error.reason(), "nobody waits"));
+  ASSERT_TRUE(error.exit());
+  EXPECT_EQ(error.exit()->exit_code, 70);
 }
 
 TEST_P(FailingProcess, OnAnyThreadOfTheWorkerIsToldWithItsText) {
