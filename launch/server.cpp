@@ -198,8 +198,9 @@ void Server::say_goodbye(bool orderly, Deadline deadline) {
   }
   say_goodbye_to_others(orderly, deadline);
   if (owner) owner->close(ErrorKind::kDisconnected, "this worker ends");
+  std::vector<std::shared_ptr<Guest>> gone;  // destroyed after the lock
   std::lock_guard const lock(mutex_);
-  guests_.clear();
+  gone.swap(guests_);
 }
 
 void Server::say_goodbye_to_others(bool orderly, Deadline deadline) {
