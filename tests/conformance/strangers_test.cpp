@@ -257,6 +257,38 @@ TEST_P(Strangers, ThatBreakTheProtocolAreLogged) {
   EXPECT_TRUE(contains(warning(), "exceeds max_message_size"));
 }
 
+TEST_P(Strangers, ByTheThousandAreComplainedOfSoOftenAtMost) {
+  start_calls();
+  int sent = 0;
+  auto const be_rude = [&] {
+    auto const rude = stranger();
+    rude.send("!");
+    EXPECT_EQ(rude.read_to_end(), "");
+    ++sent;
+  };
+  auto const begin = Clock::now();
+  while (sent < 3'000) be_rude();
+  bool const in_a_second = Clock::now() - begin < 1s;
+  int told = 0;
+  int left_out = 0;
+  EXPECT_TRUE(eventually([&] {  // the next second's first line says what this one's left out
+    be_rude();
+    while (warnings_.wait_for(10ms)) {
+      auto const text = warning();
+      ++told;
+      auto const number = text.rfind('(');
+      if (number != text.npos) left_out += std::stoi(text.substr(number + 1));
+    }
+    return told + left_out == sent;
+  })) << told
+      << " and " << left_out << " of " << sent;
+  auto const seconds = (Clock::now() - begin) / 1s + 2;
+  EXPECT_LE(told, 2'000 * seconds);
+  if (in_a_second) {
+    EXPECT_GT(left_out, 0);
+  }
+}
+
 TEST_P(Strangers, ThatSayNothingByTheThousandAreHungUpOnInTime) {
   start_calls();
   std::vector<Stranger> crowd;
