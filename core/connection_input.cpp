@@ -25,7 +25,9 @@ bool Connection::on_readable() noexcept {
       if (said_goodbye_) {
         end(ConnectionHandler::End::kGoodbye, "the worker ended in an orderly way");
       } else if (result.status == Status::kClosed) {
-        end(ConnectionHandler::End::kClosed, "the connection was closed by the other side");
+        end(ConnectionHandler::End::kClosed, reader_.is_within_a_frame()
+                                                 ? kClosedWithinAFrame
+                                                 : "the connection was closed by the other side");
       } else {
         end(ConnectionHandler::End::kBroken, channel_->failure());
       }

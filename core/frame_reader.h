@@ -31,6 +31,9 @@ struct Batch {
   ByteBuffer memory;
 };
 
+/// What a connection says of a peer that closed it there.
+inline constexpr char kClosedWithinAFrame[] = "the connection was closed within a frame";
+
 class FrameReader {
  public:
   explicit FrameReader(std::uint64_t max_message_size) : max_message_size_(max_message_size) {}
@@ -47,6 +50,11 @@ class FrameReader {
   /// How the peer broke the format right behind frames(), in one line; empty where it did not.
   /// Nothing can be received any more once it did.
   [[nodiscard]] std::string const& defect() const noexcept { return defect_; }
+
+  /// True where a frame has begun whose end has not come.
+  [[nodiscard]] bool is_within_a_frame() const noexcept {
+    return large_header_.has_value() || small_.size() > consumed_;
+  }
 
   /// The memory of the frames of the last receive(), which the caller keeps as long as it needs
   /// their bodies. `spare` is the memory that the reader goes on with.

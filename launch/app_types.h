@@ -3,8 +3,8 @@
 #pragma once
 
 #include <array>
-#include <concepts>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <span>
 #include <string>
@@ -66,6 +66,8 @@ struct WorkerTypeEntry {
 /// All of a program's worker types; static data.
 using AppTypes = std::span<WorkerTypeEntry const>;
 
+// Constructors are asked for by std::is_constructible, since std::constructible_from wants a
+// destructor that does not throw.
 namespace detail {
 
 struct NoInit {};
@@ -83,22 +85,35 @@ template <class W>
 void* construct_worker(std::span<std::byte const> bytes, WorkerContext const& context) {
   using Init = typename InitOf<W>::type;
   if constexpr (std::is_same_v<Init, NoInit>) {
-    if constexpr (std::constructible_from<W, WorkerContext const&>) {
+    if constexpr (std::is_constructible_v<W, WorkerContext const&>) {
       return new W(context);
     } else {
-      static_assert(std::default_initializable<W>,
+      static_assert(std::is_default_constructible_v<W>,
                     "a worker type without `using Init = ...;` needs a default constructor, or one "
                     "that takes cohort::WorkerContext const&");
       return new W();
     }
-  } else if constexpr (std::constructible_from<W, Init, WorkerContext const&>) {
+  } else if constexpr (std::is_constructible_v<W, Init, WorkerContext const&>) {
     return new W(decode_arguments<Init>(bytes), context);
   } else {
-    static_assert(std::constructible_from<W, Init>,
+    static_assert(std::is_constructible_v<W, Init>,
                   "a worker type with `using Init = ...;` needs a constructor that takes it, alone "
                   "or followed by cohort::WorkerContext const&");
     return new W(decode_arguments<Init>(bytes));
   }
+}
+
+/// A Session whose destructor throws ends the process, here where the exception is still known: a
+/// shared_ptr's own deleter must not throw, and terminates without it.
+template <class S>
+std::shared_ptr<void> share_session(S* session) {
+  return std::shared_ptr<S>(session, [](S* each) {
+    try {
+      delete each;
+    } catch (...) {
+      std::terminate();
+    }
+  });
 }
 
 /// Takes `using Init` and the worker, where its constructor wants them: (W&, Init), (Init), (W&) or
@@ -109,22 +124,22 @@ std::shared_ptr<void> make_session(void* object, std::span<std::byte const> byte
   using Init = typename InitOf<S>::type;
   auto& worker = *static_cast<W*>(object);
   if constexpr (std::is_same_v<Init, NoInit>) {
-    if constexpr (std::constructible_from<S, W&>) {
-      return std::make_shared<S>(worker);
+    if constexpr (std::is_constructible_v<S, W&>) {
+      return share_session(new S(worker));
     } else {
       static_assert(
-          std::default_initializable<S>,
+          std::is_default_constructible_v<S>,
           "a Session without `using Init = ...;` needs a default constructor, or one that "
           "takes the worker by reference");
-      return std::make_shared<S>();
+      return share_session(new S());
     }
-  } else if constexpr (std::constructible_from<S, W&, Init>) {
-    return std::make_shared<S>(worker, decode_arguments<Init>(bytes));
+  } else if constexpr (std::is_constructible_v<S, W&, Init>) {
+    return share_session(new S(worker, decode_arguments<Init>(bytes)));
   } else {
-    static_assert(std::constructible_from<S, Init>,
+    static_assert(std::is_constructible_v<S, Init>,
                   "a Session with `using Init = ...;` needs a constructor that takes it, alone or "
                   "behind the worker by reference");
-    return std::make_shared<S>(decode_arguments<Init>(bytes));
+    return share_session(new S(decode_arguments<Init>(bytes)));
   }
 }
 

@@ -15,8 +15,9 @@ extern "C" {  // glibc 2.36 forgot to say so in this header
 
 namespace cohort {
 
-ChildProcess::ChildProcess(Engine& engine, UniqueFd pidfd, std::function<void(ExitReport)> on_exit)
-    : engine_(engine), pidfd_(std::move(pidfd)), on_exit_(std::move(on_exit)) {}
+ChildProcess::ChildProcess(Engine& engine, UniqueFd pidfd, std::function<void(ExitReport)> on_exit,
+                           pid_t group)
+    : engine_(engine), pidfd_(std::move(pidfd)), on_exit_(std::move(on_exit)), group_(group) {}
 
 /// It stays our child, and would stay a zombie if it ended before this process does.
 void ChildProcess::leave_alone() {
@@ -30,7 +31,12 @@ void ChildProcess::leave_alone() {
   }).detach();
 }
 
-void ChildProcess::kill() noexcept { ::pidfd_send_signal(pidfd_.get(), SIGKILL, nullptr, 0); }
+/// The group's number is its leader's until that is reaped.
+void ChildProcess::kill() noexcept {
+  bool const unreaped = ::pidfd_send_signal(pidfd_.get(), 0, nullptr, 0) == 0;
+  if (group_ != 0 && unreaped) ::kill(-group_, SIGKILL);
+  ::pidfd_send_signal(pidfd_.get(), SIGKILL, nullptr, 0);
+}
 
 bool ChildProcess::on_readable() noexcept {
   siginfo_t info{};

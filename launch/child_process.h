@@ -3,6 +3,8 @@
 
 #include <functional>
 
+#include <sys/types.h>
+
 #include "core/engine.h"
 #include "core/error.h"
 #include "core/source.h"
@@ -13,8 +15,10 @@ namespace cohort {
 class ChildProcess : public Source {
  public:
   /// `on_exit` runs once, under the I/O lock, when the process has ended and was reaped. Attach it
-  /// to an engine; it detaches itself.
-  ChildProcess(Engine& engine, UniqueFd pidfd, std::function<void(ExitReport)> on_exit);
+  /// to an engine; it detaches itself. `group` is the process group that kill() takes with it,
+  /// which the process leads; 0 where that is not wanted.
+  ChildProcess(Engine& engine, UniqueFd pidfd, std::function<void(ExitReport)> on_exit,
+               pid_t group = 0);
 
   /// Watches it no more: on_exit will not run. Under the I/O lock.
   void leave_alone();
@@ -28,6 +32,7 @@ class ChildProcess : public Source {
   Engine& engine_;
   UniqueFd pidfd_;
   std::function<void(ExitReport)> on_exit_;
+  pid_t const group_;
 };
 
 }  // namespace cohort

@@ -60,16 +60,22 @@ Cluster::Cluster(AppTypes types, ClusterOptions options) {
   check_log_level();
   options.settings = Settings::from_environment(options.settings);
   occupy_standard_descriptors();
-  open(std::make_shared<Runtime>(types, options, Secret::random(), WorkerId()));
+  made_runtime_ = true;
+  open(std::make_shared<Runtime>(types, options, Secret::random(), WorkerId()), WorkerId(),
+       options);
   session_->engine.on_uncaught([](ExceptionText const& text) {
     log(LogLevel::kError, "a callback threw " + text.type + ": " + text.what);
   });
 }
 
-Cluster::Cluster(std::shared_ptr<Runtime> runtime) { open(std::move(runtime)); }
+Cluster::Cluster(std::shared_ptr<Runtime> runtime, WorkerId self, Settings const& settings) {
+  auto options = runtime->options;
+  options.settings = settings;
+  open(std::move(runtime), std::move(self), std::move(options));
+}
 
-void Cluster::open(std::shared_ptr<Runtime> runtime) {
-  session_ = std::make_unique<Session>(std::move(runtime));
+void Cluster::open(std::shared_ptr<Runtime> runtime, WorkerId self, ClusterOptions options) {
+  session_ = std::make_unique<Session>(std::move(runtime), std::move(self), std::move(options));
   if (session_->options.transport != Transport::kTcp) return;
   listener_ = std::make_shared<Listener>(
       *session_->runtime, session_->options.settings.handshake_timeout,
@@ -95,6 +101,8 @@ Cluster::~Cluster() {
     }
   }
   session_->runtime->failures.drain();  // on_failure may refer to what the master's caller has
+  // Not for a worker's own workers: what ends there may be the worker itself, which waits for this.
+  if (made_runtime_) session_->runtime->wait_for_endings();
   if (listener_) listener_->close();
   // Also where there is no listener: the handler that told of the last end may still run.
   session_->engine.run_locked([] {});
@@ -152,17 +160,11 @@ std::vector<std::shared_ptr<RemoteWorker>> Cluster::spawn_workers(
 
 std::shared_ptr<WorkerHandle> Cluster::serve_here(WorkerTypeId type, SpawnOptions const& options,
                                                   std::shared_ptr<Message const> init) {
-  check(options);
-  if (!options.environment.empty() || !options.directory.empty() || options.umask ||
-      !options.wrap.empty() || !options.executable.empty()) {
-    throw std::invalid_argument(
-        "cohort::serve: environment, directory, umask, wrap and executable are of a process; a "
-        "worker in this one has none of its own");
-  }
+  check_for_serve(options);
   auto const& runtime = session_->runtime;
   auto const settings = settings_of(options);
-  auto id = runtime->self.child(session_->next_serials(1));
-  auto worker = std::make_shared<ServedWorker>(runtime, std::move(id), settings, options);
+  auto id = session_->self.child(session_->next_serials(1));
+  auto worker = ServedWorker::start(runtime, std::move(id), settings, options);
   auto const name = constructor_name(runtime->types, type);
   auto* const state = new CallState(runtime->engine, worker->connection(), name);
   Future<void> constructed(state);

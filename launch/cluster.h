@@ -27,9 +27,12 @@ class Cluster {
   /// `types` are the program's worker types, as start_app<...> lists them.
   /// Throws std::logic_error in a process that was started as a worker and has not yet run as one.
   Cluster(AppTypes types, ClusterOptions options);
-  /// A worker's own workers. They have its session's secret, and ids below its own.
-  explicit Cluster(std::shared_ptr<Runtime> runtime);
-  /// Asks all workers to end, kills those that do not, and waits until every process is gone.
+  /// A worker's own workers. They have its session's secret, its settings, and ids below its own,
+  /// which the process does not know where it serves several workers.
+  Cluster(std::shared_ptr<Runtime> runtime, WorkerId self, Settings const& settings);
+  /// Asks all workers that it spawned to end, kills those that do not, and waits until every
+  /// process is gone. A served worker is its handle's: where that outlives the cluster, so does the
+  /// worker.
   ~Cluster();
   Cluster(Cluster const&) = delete;
   Cluster& operator=(Cluster const&) = delete;
@@ -62,14 +65,15 @@ class Cluster {
       Places places);
 
  private:
-  void open(std::shared_ptr<Runtime> runtime);
+  void open(std::shared_ptr<Runtime> runtime, WorkerId self, ClusterOptions options);
   [[nodiscard]] Settings settings_of(SpawnOptions const& options) const;
   [[nodiscard]] Clock::duration patience_with_ends() const;
   void start_processes(std::span<std::shared_ptr<RemoteWorker> const> workers,
                        SpawnOptions const& options, Settings const& settings);
 
   std::unique_ptr<Session> session_;
-  std::shared_ptr<Listener> listener_;  // for Transport::kTcp, from the first spawn on
+  bool made_runtime_ = false;
+  std::shared_ptr<Listener> listener_;  // for Transport::kTcp
 };
 
 }  // namespace cohort

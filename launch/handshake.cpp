@@ -166,12 +166,12 @@ void handshake_with_master(int socket, Secret const& secret, std::string_view de
                            WorkerClaim const& claim, Deadline deadline) {
   auto const send = [&](std::span<std::byte const> bytes) {
     if (!send_exactly(socket, bytes.data(), bytes.size(), deadline)) {
-      throw std::runtime_error("the master closed the connection during the handshake");
+      throw HangUp("the master closed the connection during the handshake");
     }
   };
   auto const receive = [&](void* data, std::size_t size) {
     if (!receive_exactly(socket, data, size, deadline)) {
-      throw std::runtime_error("the master closed the connection during the handshake");
+      throw HangUp("the master closed the connection during the handshake");
     }
   };
   WorkerHello hello{.nonce = random_nonce(),

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -66,8 +67,15 @@ class MasterHandshake {
   std::string reason_;
 };
 
+/// The other side ended the connection during the handshake: it died, or does not want us and does
+/// not trust us enough to say so.
+struct HangUp : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 /// The worker's side, blocking. Throws std::runtime_error with one line where the master is not
-/// the right one, refuses, hangs up, or is too slow.
+/// the right one or refuses, HangUp where it hangs up, std::system_error (ETIMEDOUT) where it is
+/// too slow.
 void handshake_with_master(int socket, Secret const& secret, std::string_view description,
                            WorkerClaim const& claim, Deadline deadline);
 

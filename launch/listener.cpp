@@ -9,6 +9,8 @@ namespace {
 
 /// More peers than this that have not proved the secret are turned away.
 constexpr std::size_t kHandshakesAtMost = 2048;
+/// So that a flood of strangers does not become one of lines.
+constexpr int kLinesASecond = 2000;
 
 }  // namespace
 
@@ -79,9 +81,21 @@ void Listener::finish(HandshakeSource::Outcome& outcome) {
                                     : outcome.refusal));
 }
 
-/// Not under the I/O lock, which a slow terminal must not hold up.
-void Listener::complain(std::string line) const {
-  log_later(runtime_.output, LogLevel::kWarning, std::move(line));
+/// Under the I/O lock, which a slow terminal must not hold up.
+void Listener::complain(std::string line) {
+  auto const now = Clock::now();
+  if (now - second_ >= std::chrono::seconds(1)) {
+    second_ = now;
+    lines_in_second_ = 0;
+  }
+  if (++lines_in_second_ > kLinesASecond) {
+    ++left_out_;
+    return;
+  }
+  if (auto const left_out = std::exchange(left_out_, 0); left_out != 0) {
+    line += " (" + std::to_string(left_out) + " more such lines were left out)";
+  }
+  runtime_.log_lines.post(LogLevel::kWarning, std::move(line));
 }
 
 }  // namespace cohort

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -35,7 +36,7 @@ class Listener : public Source {
   void look_away();
   void greet(UniqueFd socket);
   void finish(HandshakeSource::Outcome& outcome);
-  void complain(std::string line) const;
+  void complain(std::string line);
 
   Runtime& runtime_;
   std::chrono::milliseconds const handshake_timeout_;
@@ -44,6 +45,9 @@ class Listener : public Source {
   Route route_;
   std::vector<std::shared_ptr<HandshakeSource>> handshakes_;
   bool closed_ = false;
+  Clock::time_point second_{};
+  int lines_in_second_ = 0;
+  std::uint64_t left_out_ = 0;
 };
 
 }  // namespace cohort

@@ -205,6 +205,7 @@ LocalProcess start_local_process(BootRecord boot, std::vector<std::string> const
   if (error != 0) {
     throw std::runtime_error("cannot start " + path + ": " + std::strerror(error));
   }
+  if (wrapped) process.group = process.pid;  // see Attributes
   process.pidfd = open_pidfd(process.pid, path);
   return process;
 }

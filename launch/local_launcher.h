@@ -14,6 +14,7 @@ namespace cohort {
 
 struct LocalProcess {
   pid_t pid = -1;
+  pid_t group = 0;  ///< to kill with it, where a wrapping command may have the worker as its child
   UniqueFd pidfd;
   UniqueFd socket;       ///< our end of the control connection, for Transport::kUnix
   UniqueFd stdout_pipe;  ///< to read from, for Redirect::Mode::kForward and kPipe

@@ -111,8 +111,19 @@ void log(LogLevel level, std::string_view line) noexcept {
   }
 }
 
-void log_later(SerialThread& thread, LogLevel level, std::string line) {
-  thread.post([level, line = std::move(line)] { log(level, line); });
+void LogQueue::post(LogLevel level, std::string line) {
+  if (waiting_.fetch_add(1) >= kLinesAtMost) {
+    waiting_.fetch_sub(1);
+    dropped_.fetch_add(1);
+    return;
+  }
+  thread_.post([this, level, line = std::move(line)] {
+    log(level, line);
+    waiting_.fetch_sub(1);
+    if (auto const dropped = dropped_.exchange(0); dropped != 0) {
+      log(LogLevel::kError, std::to_string(dropped) + " lines were dropped: stderr is too slow");
+    }
+  });
 }
 
 void add_log_subscriber(LogLevel level, std::uint32_t per_second, Writer<LogRecord> out,

@@ -3,6 +3,7 @@
 // is warning); each subscriber has its own.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -36,8 +37,25 @@ struct LogRecord {
 
 /// Any thread; a function of a worker, too. Never throws. Blocks on stderr alone.
 void log(LogLevel level, std::string_view line) noexcept;
-/// The same on another thread, for who must not block at all.
-void log_later(SerialThread& thread, LogLevel level, std::string line);
+/// The same on another thread, for who must not block at all. It holds so many lines at most: where
+/// stderr takes none, the others are dropped, and a later line says how many. `thread` must have
+/// run what it was given before this goes.
+class LogQueue {
+ public:
+  static constexpr int kLinesAtMost = 4096;
+
+  explicit LogQueue(SerialThread& thread) noexcept : thread_(thread) {}
+  LogQueue(LogQueue const&) = delete;
+  LogQueue& operator=(LogQueue const&) = delete;
+
+  /// Any thread.
+  void post(LogLevel level, std::string line);
+
+ private:
+  SerialThread& thread_;
+  std::atomic<int> waiting_{0};
+  std::atomic<std::uint64_t> dropped_{0};
+};
 
 /// From now on `out` gets the records of this process from `level` up, at most so many in any
 /// second, until its reader goes. `here` says which process this is.

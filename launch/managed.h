@@ -1,6 +1,7 @@
 // A handle on a worker that reconnects: for long-lived clients of workers that others spawned.
 #pragma once
 
+#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -15,8 +16,9 @@ namespace cohort {
 /// Connects when it is first called, and again by the next call after its connection was lost.
 /// Calls that were under way when that happened fail as kDisconnected, and are never made twice:
 /// only their caller knows whether that would do harm. Each loss is told to `on_loss` once, by the
-/// call that finds it, before it reconnects. A Session is opened anew with each connection. Where
-/// the worker is gone for good, a call throws what connect() throws. Any thread may call.
+/// call that finds it, before that call reconnects; on_loss may call through the handle itself. A
+/// Session is opened anew with each connection. Where the worker is gone for good, a call throws
+/// what connect() throws. Any thread may call.
 template <class W, class... SessionInit>
 class Managed {
  public:
@@ -34,20 +36,45 @@ class Managed {
   }
   /// The worker of the present connection, for open(), stream(), post(): made where there is none.
   [[nodiscard]] std::shared_ptr<Worker<W> const> connected() {
-    std::lock_guard const lock(mutex_);
-    if (worker_ && worker_->alive()) return worker_;
-    if (std::exchange(worker_, nullptr) && on_loss_) on_loss_();
-    worker_ = std::make_shared<Worker<W> const>(std::apply(
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      settled_.wait(lock, [this] { return !connecting_; });
+      if (worker_ && worker_->alive()) return worker_;
+      if (!worker_) break;
+      auto lost = std::exchange(worker_, nullptr);
+      lock.unlock();  // what follows is the user's code, or waits
+      lost.reset();
+      if (on_loss_) on_loss_();
+      lock.lock();
+    }
+    connecting_ = true;  // others wait for this one connection
+    lock.unlock();
+    Connecting fresh{*this};
+    fresh.worker = std::make_shared<Worker<W> const>(std::apply(
         [&](auto const&... init) { return connect(runtime_, ref_, init...); }, session_init_));
-    return worker_;
+    return fresh.worker;
   }
 
  private:
+  /// However it ends: where it threw, the next one tries.
+  struct Connecting {
+    Managed& managed;
+    std::shared_ptr<Worker<W> const> worker{};
+    ~Connecting() {
+      std::lock_guard const lock(managed.mutex_);
+      managed.worker_ = worker;
+      managed.connecting_ = false;
+      managed.settled_.notify_all();
+    }
+  };
+
   std::shared_ptr<Runtime> const runtime_;
   WorkerRef<W> const ref_;
   std::function<void()> const on_loss_;
   std::tuple<SessionInit...> const session_init_;
   std::mutex mutex_;
+  std::condition_variable settled_;
+  bool connecting_ = false;
   std::shared_ptr<Worker<W> const> worker_;
 };
 

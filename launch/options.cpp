@@ -41,6 +41,36 @@ void check(SpawnOptions const& options) {
   }
 }
 
+void check_without_pipes(SpawnOptions const& options) {
+  check(options);
+  if (options.redirect_stdout.mode == Redirect::Mode::kPipe ||
+      options.redirect_stderr.mode == Redirect::Mode::kPipe) {
+    throw std::invalid_argument(
+        "SpawnOptions::redirect_...: nobody would read the pipe, and the worker would wait for "
+        "ever once it is full; spawn_in_foreground hands it to its caller");
+  }
+}
+
+void check_for_serve(SpawnOptions const& options) {
+  check(options);
+  SpawnOptions const unset;
+  auto const refuse_unless = [](bool unchanged, char const* name) {
+    if (unchanged) return;
+    throw std::invalid_argument(std::string("cohort::serve: SpawnOptions::") + name +
+                                " is of a process; a worker in this one has none of its own");
+  };
+  refuse_unless(options.count <= 1, "count");
+  refuse_unless(options.spawn_timeout == unset.spawn_timeout, "spawn_timeout");
+  refuse_unless(options.shutdown_on == unset.shutdown_on, "shutdown_on");
+  refuse_unless(options.environment.empty(), "environment");
+  refuse_unless(options.directory.empty(), "directory");
+  refuse_unless(!options.umask, "umask");
+  refuse_unless(options.wrap.empty(), "wrap");
+  refuse_unless(options.executable.empty(), "executable");
+  refuse_unless(options.redirect_stdout.mode == unset.redirect_stdout.mode, "redirect_stdout");
+  refuse_unless(options.redirect_stderr.mode == unset.redirect_stderr.mode, "redirect_stderr");
+}
+
 std::uint32_t parse_workers(std::string const& text) {
   constexpr std::uint32_t kMost = 100'000;
   std::string_view number = text;

@@ -71,7 +71,8 @@ enum class ShutdownOn : std::uint8_t {
   kCalledShutdown,    ///< never: only shut_down() ends it, by whoever has a WorkerRef
 };
 
-/// Hears of a worker's end.
+/// Hears of a worker's end: of the first failure alone, where it has several. What a callback of a
+/// stream throws in a worker that serve() made is a line in the log instead, and ends nothing.
 using OnFailure = std::function<void(Error const&)>;
 
 /// Options of one spawn call; all have defaults: `spawn<W>(cluster, {.count = 4}, init)`.
@@ -94,7 +95,8 @@ struct SpawnOptions {
   std::filesystem::path directory{};
   std::optional<unsigned> umask{};
   /// A command that runs the worker: `{"numactl", "-N", "0"}`. It is followed by the executable and
-  /// its arguments, and must pass on open descriptors.
+  /// its arguments, and must pass on open descriptors. Where it runs them as its child, that is to
+  /// be in its process group: a worker that hangs is killed with it.
   std::vector<std::string> wrap{};
   /// Of the worker's connections; the cluster's where empty. COHORT_... variables win.
   std::optional<Settings> settings{};
@@ -106,5 +108,9 @@ struct SpawnOptions {
 
 /// Throws std::invalid_argument that says what is wrong with them.
 void check(SpawnOptions const& options);
+/// The same where a pipe would have no reader: outside spawn_in_foreground.
+void check_without_pipes(SpawnOptions const& options);
+/// The same for serve(), whose worker has no process of its own.
+void check_for_serve(SpawnOptions const& options);
 
 }  // namespace cohort

@@ -32,6 +32,8 @@ std::shared_ptr<RemoteClient> RemoteClient::connect(std::shared_ptr<Runtime> run
         late ? ErrorKind::kTimedOut : ErrorKind::kDisconnected,
         std::string("cannot reach it at ") + address.endpoint.to_string() + ": " + error.what(),
         std::move(place));
+  } catch (HangUp const& error) {
+    throw Error(ErrorKind::kDisconnected, error.what(), std::move(place));
   } catch (std::runtime_error const& error) {
     throw Error(ErrorKind::kRefused, error.what(), std::move(place));
   }

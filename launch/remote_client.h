@@ -27,8 +27,9 @@ struct WorkerAddress {
 
 class RemoteClient : public ConnectionHandle {
  public:
-  /// Connects and proves the session's secret. Throws Error (kDisconnected where nobody is there,
-  /// kRefused where it will not have us, kTimedOut after handshake_timeout).
+  /// Connects and proves the session's secret. Throws Error (kDisconnected where nobody is there
+  /// or it hangs up, kRefused where it is another program or of another session, kTimedOut after
+  /// handshake_timeout).
   static std::shared_ptr<RemoteClient> connect(std::shared_ptr<Runtime> runtime,
                                                WorkerAddress const& address);
   explicit RemoteClient(std::shared_ptr<Runtime> runtime) : ConnectionHandle(std::move(runtime)) {}

@@ -22,7 +22,7 @@ RemoteWorker::RemoteWorker(Session& session, std::uint32_t serial, ConstructRequ
                            SpawnOptions const& options, Settings const& settings)
     : session_(session),
       serial_(serial),
-      id_(session.runtime->self.child(serial)),
+      id_(session.self.child(serial)),
       request_(std::move(request)),
       constructor_name_(constructor_name(session.runtime->types, request_.type)),
       on_failure_(options.on_failure),
@@ -41,34 +41,46 @@ RemoteWorker::~RemoteWorker() {
 // ---- coming to life ----
 
 void RemoteWorker::adopt(LocalProcess process) {
-  auto const self = shared_from_this();
   session_.engine.run_locked([&] {
-    pid_ = process.pid;
-    auto const tag = "[worker " + id_.to_string() + ' ' + (name_.empty() ? "" : name_ + ' ') +
-                     session_.runtime->host + ' ' + std::to_string(pid_) + "] ";
-    if (hands_out_stdout_) pipes_.out = std::move(process.stdout_pipe);
-    if (hands_out_stderr_) pipes_.err = std::move(process.stderr_pipe);
-    auto const forward = [&](UniqueFd& pipe, int to) -> std::shared_ptr<OutputForwarder> {
-      if (!pipe) return nullptr;
-      auto forwarder = std::make_shared<OutputForwarder>(session_.engine, std::move(pipe), tag, to,
-                                                         session_.runtime->output);
-      session_.engine.attach(forwarder);
-      return forwarder;
-    };
-    stdout_ = forward(process.stdout_pipe, 1);
-    stderr_ = forward(process.stderr_pipe, 2);
-    process_ = std::make_shared<ChildProcess>(
-        session_.engine, std::move(process.pidfd),
-        [self](ExitReport report) { self->on_exit(std::move(report)); });
-    session_.engine.attach(process_);
-    if (process.socket) {
-      handshake_ = std::make_shared<HandshakeSource>(
-          *session_.runtime, std::move(process.socket),
-          [self](HandshakeSource::Outcome outcome) { self->on_handshake(std::move(outcome)); });
-      handshake_->start(std::nullopt);  // spawn_timeout is enough: nobody else has this socket
+    try {
+      watch(process);
+    } catch (...) {
+      if (auto const child = std::exchange(process_, nullptr)) {
+        child->kill();
+        child->leave_alone();
+      }
+      throw;
     }
     if (shutdown_requested_) kill();
   });
+}
+
+/// The process first: whatever else cannot be had, no zombie stays.
+void RemoteWorker::watch(LocalProcess& process) {
+  auto const self = shared_from_this();
+  pid_ = process.pid;
+  process_ = std::make_shared<ChildProcess>(
+      session_.engine, std::move(process.pidfd),
+      [self](ExitReport report) { self->on_exit(std::move(report)); }, process.group);
+  session_.engine.attach(process_);
+  auto const tag = "[worker " + id_.to_string() + ' ' + (name_.empty() ? "" : name_ + ' ') +
+                   session_.runtime->host + ' ' + std::to_string(pid_) + "] ";
+  if (hands_out_stdout_) pipes_.out = std::move(process.stdout_pipe);
+  if (hands_out_stderr_) pipes_.err = std::move(process.stderr_pipe);
+  auto const forward = [&](UniqueFd& pipe, int to) -> std::shared_ptr<OutputForwarder> {
+    if (!pipe) return nullptr;
+    auto forwarder = std::make_shared<OutputForwarder>(session_.engine, std::move(pipe), tag, to,
+                                                       session_.runtime->output);
+    session_.engine.attach(forwarder);
+    return forwarder;
+  };
+  stdout_ = forward(process.stdout_pipe, 1);
+  stderr_ = forward(process.stderr_pipe, 2);
+  if (!process.socket) return;
+  handshake_ = std::make_shared<HandshakeSource>(
+      *session_.runtime, std::move(process.socket),
+      [self](HandshakeSource::Outcome outcome) { self->on_handshake(std::move(outcome)); });
+  handshake_->start(std::nullopt);  // spawn_timeout is enough: nobody else has this socket
 }
 
 void RemoteWorker::fail_to_start(std::string reason) {
@@ -210,8 +222,8 @@ void RemoteWorker::kill_after(milliseconds delay) {
 }
 
 std::shared_ptr<Batch> RemoteWorker::on_calls(std::shared_ptr<Batch> batch) {
-  log_later(session_.runtime->output, LogLevel::kWarning,
-            "worker " + id_.to_string() + " called its master, which serves nothing");
+  session_.runtime->log_lines.post(
+      LogLevel::kWarning, "worker " + id_.to_string() + " called its master, which serves nothing");
   return batch;
 }
 
@@ -226,7 +238,8 @@ void RemoteWorker::on_end(End end, std::string text) {
       return kill_after(settings_.shutdown_timeout);
     case End::kClosed:
     case End::kBroken:
-      return kill_after(kExitGrace);
+      // One that said what it dies of ends in its own time, with its own exit code or core.
+      return kill_after(dying_ ? settings_.shutdown_timeout : kExitGrace);
     case End::kProtocol:
     case End::kSilent:
       return kill_after(milliseconds(0));

@@ -27,7 +27,8 @@ class RemoteWorker : public WorkerHandle,
                SpawnOptions const& options, Settings const& settings);
   ~RemoteWorker() override;
 
-  /// Watches the process that was started for it. Once.
+  /// Watches the process that was started for it. Once. Where that throws, the process is killed,
+  /// and fail_to_start() is to follow.
   void adopt(LocalProcess process);
   /// There is no process, for this reason. Instead of adopt().
   void fail_to_start(std::string reason);
@@ -75,6 +76,7 @@ class RemoteWorker : public WorkerHandle,
   void on_dying(RemoteFailure failure) override;
   void on_end(End end, std::string text) override;
 
+  void watch(LocalProcess& process);
   void on_handshake(HandshakeSource::Outcome outcome);
   void on_exit(ExitReport report);
   void refuse(std::string reason);

@@ -20,7 +20,7 @@ Runtime::Runtime(AppTypes worker_types, ClusterOptions const& chosen, Secret con
 }
 
 void Runtime::tell_of(Error error, OnFailure on_failure) {
-  if (!on_failure) return log_later(output, LogLevel::kWarning, error.what());
+  if (!on_failure) return log_lines.post(LogLevel::kWarning, error.what());
   failures.post([on_failure = std::move(on_failure), error = std::move(error)] {
     try {
       on_failure(error);
@@ -29,6 +29,10 @@ void Runtime::tell_of(Error error, OnFailure on_failure) {
       log(LogLevel::kError, "on_failure threw " + text.type + ": " + text.what);
     }
   });
+}
+
+void Runtime::wait_for_endings() const {
+  for (int left = endings.load(); left != 0; left = endings.load()) endings.wait(left);
 }
 
 Provenance Runtime::here() const {

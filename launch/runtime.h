@@ -2,11 +2,13 @@
 // or both.
 #pragma once
 
+#include <atomic>
 #include <string>
 
 #include "core/engine.h"
 #include "core/error.h"
 #include "launch/app_types.h"
+#include "launch/log.h"
 #include "launch/options.h"
 #include "launch/secret.h"
 
@@ -23,11 +25,15 @@ struct Runtime {
   WorkerId const self;  ///< the master's is the empty one
   std::string const host;
   Engine engine;
-  SerialThread output;    ///< writes lines for those who must not wait for a terminal
-  SerialThread failures;  ///< runs on_failure, one call at a time
+  LogQueue log_lines{output};
+  SerialThread output;          ///< writes lines for those who must not wait for a terminal
+  SerialThread failures;        ///< runs on_failure, one call at a time
+  std::atomic<int> endings{0};  ///< served workers whose end is waited for on threads of their own
 
   /// Tells of the end of a worker that nobody had asked for: on_failure on its thread, or the log.
   void tell_of(Error error, OnFailure on_failure);
+  /// Waits until `endings` is 0. For who made the runtime, when its own work is over.
+  void wait_for_endings() const;
   /// Who this process is, for the other side of a connection that it makes.
   [[nodiscard]] Provenance here() const;
 };

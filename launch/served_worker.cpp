@@ -6,6 +6,12 @@
 
 namespace cohort {
 
+std::shared_ptr<ServedWorker> ServedWorker::start(std::shared_ptr<Runtime> runtime, WorkerId id,
+                                                  Settings const& settings,
+                                                  SpawnOptions const& options) {
+  return {new ServedWorker(std::move(runtime), std::move(id), settings, options), &end};
+}
+
 ServedWorker::ServedWorker(std::shared_ptr<Runtime> runtime, WorkerId id, Settings const& settings,
                            SpawnOptions const& options)
     : ConnectionHandle(std::move(runtime)),
@@ -16,6 +22,10 @@ ServedWorker::ServedWorker(std::shared_ptr<Runtime> runtime, WorkerId id, Settin
                         .on_background_failure =
                             [this, on_failure = options.on_failure](RemoteFailure what) {
                               die_of(std::move(what), on_failure);
+                            },
+                        .on_stopped =
+                            [this, patience = settings.shutdown_timeout] {
+                              fail_what_waits(Deadline::after(patience));
                             }})) {
   auto [ours, theirs] = make_inproc_pair();
   auto place = runtime_->here();
@@ -25,10 +35,10 @@ ServedWorker::ServedWorker(std::shared_ptr<Runtime> runtime, WorkerId id, Settin
   connection_ = std::make_shared<Connection>(runtime_->engine, std::move(ours), settings,
                                              std::move(place), *this);
   connection_->start();
-  server_->add_client(std::move(theirs), caller, {}, true);
+  inner_ = server_->add_client(std::move(theirs), caller, {}, true);
   thread_ = std::thread([this, patience = settings.shutdown_timeout] {
     server_->run();
-    server_->say_goodbye(true, Deadline::after(patience));
+    server_->say_goodbye(!failed_.load(), Deadline::after(patience));
   });
 }
 
@@ -38,7 +48,44 @@ ServedWorker::~ServedWorker() {
   connection_->close(ErrorKind::kDisconnected, "the worker was shut down");
 }
 
+/// Instead of `delete`.
+void ServedWorker::end(ServedWorker* worker) {
+  if (!worker->waits_for_this_thread()) {
+    delete worker;
+    return;
+  }
+  auto const runtime = worker->runtime_;
+  runtime->endings.fetch_add(1);
+  std::thread([worker, runtime] {
+    delete worker;
+    runtime->endings.fetch_sub(1);
+    runtime->endings.notify_all();
+  }).detach();
+}
+
+/// The worker's thread waits for all callbacks, and for all of on_failure where the worker has
+/// workers of its own: none of them can wait for that thread.
+bool ServedWorker::waits_for_this_thread() const {
+  return runtime_->engine.callbacks().is_current() || runtime_->failures.is_current() ||
+         thread_.get_id() == std::this_thread::get_id();
+}
+
+/// Whoever waits in a callback for a call that will not run any more would wait for ever: the end
+/// of the connection comes after the callbacks. Results that are on their way still arrive.
+void ServedWorker::fail_what_waits(Deadline deadline) {
+  static_cast<void>(inner_->drain(deadline));
+  runtime_->engine.run_locked([this] {
+    while (connection_->on_readable()) {
+    }
+  });
+  connection_->fail_pending(ErrorKind::kDisconnected, why_);
+  server_->say_goodbye_to_others(!failed_.load(), deadline);
+}
+
+/// Only the first failure is told: it is what the worker ends of.
 void ServedWorker::die_of(RemoteFailure what, OnFailure const& on_failure) {
+  if (failed_.exchange(true)) return;
+  why_ = what.text;
   auto where = connection_->peer();
   where.function = std::move(what.function);
   runtime_->tell_of(Error(ErrorKind::kFailed, std::move(what.text), std::move(where),

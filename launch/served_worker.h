@@ -1,7 +1,9 @@
 // A worker in this process: the same typed calls, over a channel in memory, run by a thread.
 #pragma once
 
+#include <atomic>
 #include <memory>
+#include <string>
 #include <thread>
 
 #include "launch/connection_handle.h"
@@ -11,8 +13,11 @@ namespace cohort {
 
 class ServedWorker : public ConnectionHandle {
  public:
-  ServedWorker(std::shared_ptr<Runtime> runtime, WorkerId id, Settings const& settings,
-               SpawnOptions const& options);
+  /// Its object is not constructed yet. The last owner may let go of it on any thread, also in a
+  /// callback or in on_failure: what its end has to wait for is then waited for elsewhere.
+  [[nodiscard]] static std::shared_ptr<ServedWorker> start(std::shared_ptr<Runtime> runtime,
+                                                           WorkerId id, Settings const& settings,
+                                                           SpawnOptions const& options);
   ~ServedWorker() override;
 
   void release() override { shut_down(); }
@@ -21,9 +26,18 @@ class ServedWorker : public ConnectionHandle {
   void kill() override { shut_down(); }
 
  private:
+  ServedWorker(std::shared_ptr<Runtime> runtime, WorkerId id, Settings const& settings,
+               SpawnOptions const& options);
+
+  static void end(ServedWorker* worker);
+  [[nodiscard]] bool waits_for_this_thread() const;
+  void fail_what_waits(Deadline deadline);
   void die_of(RemoteFailure what, OnFailure const& on_failure);
 
   std::shared_ptr<Server> const server_;
+  std::shared_ptr<Connection> inner_;  ///< the server's side of connection()
+  std::atomic<bool> failed_{false};
+  std::string why_{"the worker was shut down"};  ///< set by what failed first, before it stops
   std::thread thread_;
 };
 

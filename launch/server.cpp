@@ -10,11 +10,12 @@
 
 namespace cohort {
 
-/// One client. It goes, with its session, when its connection has ended and no call needs it.
+/// One client, as long as its connection lasts.
 class Server::Guest : public ConnectionHandler, public std::enable_shared_from_this<Guest> {
  public:
-  Guest(Server& server, bool is_owner) : server_(server), is_owner_(is_owner) {}
+  Guest(Server& server, bool owner) : is_owner(owner), server_(server) {}
 
+  bool const is_owner;
   std::shared_ptr<Client> const client = std::make_shared<Client>();
 
  private:
@@ -27,19 +28,20 @@ class Server::Guest : public ConnectionHandler, public std::enable_shared_from_t
   void on_shutdown() override { server_.hooks_.on_shutdown(); }
   void on_dying(RemoteFailure) override {}
   void on_end(End end, std::string text) override {
-    if (end == End::kProtocol || end == End::kSilent) {
+    auto const self = shared_from_this();  // the server lets go of it
+    bool const cut = end == End::kClosed && text == kClosedWithinAFrame;
+    if (end == End::kProtocol || end == End::kSilent || cut) {
       auto const& peer = client->connection->peer();
-      log_later(server_.runtime_->output, LogLevel::kWarning,
-                "closed the connection of pid " + std::to_string(peer.pid) + " on " +
-                    (peer.host.empty() ? server_.runtime_->host : peer.host) + ": " + text);
+      server_.runtime_->log_lines.post(
+          LogLevel::kWarning, "closed the connection of pid " + std::to_string(peer.pid) + " on " +
+                                  (peer.host.empty() ? server_.runtime_->host : peer.host) + ": " +
+                                  text);
     }
-    if (is_owner_) server_.hooks_.on_owner_end(end);
-    // Behind its calls, and where they run.
-    server_.dispatcher_.enqueue([self = shared_from_this()] { self->server_.forget(self.get()); });
+    if (is_owner) server_.hooks_.on_owner_end(end);
+    server_.part_with(*this);
   }
 
   Server& server_;
-  bool const is_owner_;
 };
 
 Server::Server(std::shared_ptr<Runtime> runtime, WorkerId id, Settings const& settings, Hooks hooks)
@@ -77,17 +79,24 @@ std::shared_ptr<Connection> Server::add_client(std::unique_ptr<Channel> channel,
   return connection;
 }
 
-void Server::forget(Guest* guest) {
-  std::shared_ptr<Guest> gone;  // destroyed after the lock
-  {
-    std::lock_guard const lock(mutex_);
-    auto const found = std::find_if(guests_.begin(), guests_.end(),
-                                    [&](auto const& each) { return each.get() == guest; });
-    if (found == guests_.end()) return;
-    gone = std::move(*found);
-    guests_.erase(found);
-  }
-  gone->client->set_session(nullptr);
+/// Its socket closes at once, also while a call runs for hours, unless a call of its own waits. Its
+/// session ends behind its calls, and where they run.
+void Server::part_with(Guest const& guest) {
+  auto const& client = guest.client;
+  std::lock_guard const lock(mutex_);
+  auto const was_here =
+      std::erase_if(guests_, [&](auto const& each) { return each.get() == &guest; });
+  if (was_here == 0 || stopped_) return;
+  bool const has_calls = client.use_count() > 1;
+  if (!has_calls && !client->session()) return;
+  auto const departed = departed_.insert(departed_.end(), {client, client->session()});
+  dispatcher_.enqueue([this, departed] { forget(departed); });
+}
+
+void Server::forget(std::list<Departed>::iterator departed) {
+  std::list<Departed> gone;  // destroyed after the lock
+  std::lock_guard const lock(mutex_);
+  gone.splice(gone.end(), departed_, departed);
 }
 
 bool Server::take_stranger(HandshakeSource::Outcome& outcome) {
@@ -136,17 +145,29 @@ Cluster& WorkerContext::cluster() const { return server->cluster(); }
 
 Cluster& Server::cluster() {
   std::lock_guard const lock(cluster_mutex_);
-  if (!cluster_) cluster_ = std::make_unique<Cluster>(runtime_);
+  if (!cluster_) cluster_ = std::make_unique<Cluster>(runtime_, id_, settings_);
   return *cluster_;
 }
 
 void Server::run() {
   dispatcher_.run();
   close_server();
-  auto const guests = all_guests();
+  std::vector<std::shared_ptr<Guest>> guests;
+  std::list<Departed> departed;
+  {
+    std::lock_guard const lock(mutex_);
+    stopped_ = true;
+    guests = guests_;
+    departed.swap(departed_);
+  }
   for (auto const& guest : guests) interrupt_streams(*guest);
+  if (hooks_.on_stopped) hooks_.on_stopped();
   runtime_->engine.callbacks().drain();  // no callback finds the object gone
   for (auto const& guest : guests) guest->client->set_session(nullptr);
+  for (auto const& each : departed) {
+    if (auto const client = each.client.lock()) client->set_session(nullptr);
+  }
+  departed.clear();
   dispatcher_.serve(nullptr, {});
   if (object_ != nullptr) type_->destroy(std::exchange(object_, nullptr));
   cluster_.reset();  // after the object, which may hold handles on it
@@ -167,14 +188,35 @@ void Server::interrupt_streams(Guest& guest) {
 }
 
 void Server::say_goodbye(bool orderly, Deadline deadline) {
-  std::vector<std::shared_ptr<Guest>> guests;
+  std::shared_ptr<Connection> owner;
+  for (auto const& guest : all_guests()) {
+    if (guest->is_owner) owner = guest->client->connection;
+  }
+  if (owner) {
+    if (orderly) owner->send_control(FrameKind::kGoodbye);
+    static_cast<void>(owner->drain(deadline));
+  }
+  say_goodbye_to_others(orderly, deadline);
+  if (owner) owner->close(ErrorKind::kDisconnected, "this worker ends");
+  std::vector<std::shared_ptr<Guest>> gone;  // destroyed after the lock
+  std::lock_guard const lock(mutex_);
+  gone.swap(guests_);
+}
+
+void Server::say_goodbye_to_others(bool orderly, Deadline deadline) {
+  std::vector<std::shared_ptr<Guest>> others;
   {
     std::lock_guard const lock(mutex_);
-    guests.swap(guests_);
+    auto const first = std::partition(guests_.begin(), guests_.end(),
+                                      [](auto const& guest) { return guest->is_owner; });
+    others.assign(std::move_iterator(first), std::move_iterator(guests_.end()));
+    guests_.erase(first, guests_.end());
   }
-  for (auto const& guest : guests) {
+  for (auto const& guest : others) {
+    if (orderly) guest->client->connection->send_control(FrameKind::kGoodbye);
+  }
+  for (auto const& guest : others) {
     auto const& connection = guest->client->connection;
-    if (orderly) connection->send_control(FrameKind::kGoodbye);
     static_cast<void>(connection->drain(deadline));
     connection->close(ErrorKind::kDisconnected, "this worker ends");
   }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -27,6 +28,9 @@ class Server : public std::enable_shared_from_this<Server> {
     std::function<void()> on_shutdown;
     /// A one-way call, or a callback of a stream, threw. On the thread that ran it.
     std::function<void(RemoteFailure)> on_background_failure;
+    /// No call runs any more, and none will; the callbacks that may use the object are waited for
+    /// next. On the thread of run().
+    std::function<void()> on_stopped{};
   };
 
   Server(std::shared_ptr<Runtime> runtime, WorkerId id, Settings const& settings, Hooks hooks);
@@ -39,8 +43,11 @@ class Server : public std::enable_shared_from_this<Server> {
   void run();
   /// Any thread: calls that wait are dropped, those that run see their stop tokens and streams end.
   void stop();
-  /// Tells every client that this is an orderly end, and closes. After run().
+  /// Tells every client that this is an orderly end, and closes; the owner last, who ends the
+  /// process soon after. After run().
   void say_goodbye(bool orderly, Deadline deadline);
+  /// The same for all but the owner.
+  void say_goodbye_to_others(bool orderly, Deadline deadline);
 
   [[nodiscard]] std::shared_ptr<Runtime> const& runtime() const noexcept { return runtime_; }
   /// The worker's own workers; made when it is first asked for. From the worker's functions.
@@ -66,10 +73,17 @@ class Server : public std::enable_shared_from_this<Server> {
                         Reply& reply);
   static void open_session(void* server, std::span<std::byte const> bytes, CallContext& context,
                            Reply& reply);
+  /// What is left of a client whose connection has ended: calls that wait, a session.
+  struct Departed {
+    std::weak_ptr<Client> client;
+    std::shared_ptr<void> session;
+  };
+
   [[nodiscard]] std::vector<std::shared_ptr<Guest>> all_guests();
   static void interrupt_streams(Guest& guest);
   void answer_quick_calls(Client& client, Batch& batch);
-  void forget(Guest* guest);
+  void part_with(Guest const& guest);
+  void forget(std::list<Departed>::iterator departed);
   bool take_stranger(HandshakeSource::Outcome& outcome);
 
   std::shared_ptr<Runtime> const runtime_;
@@ -84,6 +98,8 @@ class Server : public std::enable_shared_from_this<Server> {
 
   std::mutex mutex_;
   std::vector<std::shared_ptr<Guest>> guests_;
+  std::list<Departed> departed_;
+  bool stopped_ = false;  // run() sees to all sessions
   std::shared_ptr<Listener> listener_;
   bool closed_ = false;
 };

@@ -4,8 +4,11 @@
 
 namespace cohort {
 
-Session::Session(std::shared_ptr<Runtime> shared)
-    : runtime(std::move(shared)), engine(runtime->engine), options(runtime->options) {}
+Session::Session(std::shared_ptr<Runtime> shared, WorkerId own, ClusterOptions chosen)
+    : runtime(std::move(shared)),
+      engine(runtime->engine),
+      self(std::move(own)),
+      options(std::move(chosen)) {}
 
 std::uint32_t Session::next_serials(std::uint32_t count) {
   std::lock_guard const lock(mutex_);

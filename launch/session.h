@@ -17,11 +17,13 @@ class RemoteWorker;
 
 class Session {
  public:
-  explicit Session(std::shared_ptr<Runtime> shared);
+  /// `own` is the id of whoever has the cluster, whose workers' ids are below it.
+  Session(std::shared_ptr<Runtime> shared, WorkerId own, ClusterOptions chosen);
 
   std::shared_ptr<Runtime> const runtime;
   Engine& engine;
-  ClusterOptions const& options;
+  WorkerId const self;
+  ClusterOptions const options;
 
   /// Counts the workers, in the order of the spawn calls, from 1: the first of `count` numbers.
   /// Throws Error (kRefused) once the session is closing.

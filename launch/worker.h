@@ -97,6 +97,32 @@ class [[nodiscard]] Worker {
         std::move(converted));
   }
 
+  /// Through an adapter that leaves the result alone. The elements of streams are not converted.
+  template <auto Member, class To, class... Args>
+  void post(Adapted<Member, To, std::identity> const& adapted, Args&&... args) const {
+    auto const start = [&](auto&&... each) { post(fn<Member>, std::move(each)...); };
+    std::apply(start,
+               detail::as_tuple(std::invoke(adapted.to_arguments, std::forward<Args>(args)...)));
+  }
+  template <auto Member, class To, class... Args>
+  auto open(Adapted<Member, To, std::identity> const& adapted, Args&&... args) const {
+    auto const start = [&](auto&&... each) { return open(fn<Member>, std::move(each)...); };
+    return std::apply(
+        start, detail::as_tuple(std::invoke(adapted.to_arguments, std::forward<Args>(args)...)));
+  }
+  template <auto Member, class To, class... Args>
+  auto stream(Adapted<Member, To, std::identity> const& adapted, Args&&... args) const {
+    auto const start = [&](auto&&... each) { return stream(fn<Member>, std::move(each)...); };
+    return std::apply(
+        start, detail::as_tuple(std::invoke(adapted.to_arguments, std::forward<Args>(args)...)));
+  }
+  template <auto Member, class To, class... Args>
+  auto state(Adapted<Member, To, std::identity> const& adapted, Args&&... args) const {
+    auto const start = [&](auto&&... each) { return state(fn<Member>, std::move(each)...); };
+    return std::apply(
+        start, detail::as_tuple(std::invoke(adapted.to_arguments, std::forward<Args>(args)...)));
+  }
+
   /// Starts a call that nobody answers: returns once it is on its way. An exception in it is told
   /// to on_failure, and ends the worker. Throws Error where it cannot be sent.
   template <auto Member, class... Args>
@@ -238,6 +264,7 @@ template <class W>
 std::vector<Worker<W>> spawn_encoded(Cluster& cluster, SpawnOptions const& options,
                                      std::shared_ptr<Message const> init,
                                      Cluster::Places places = {}) {
+  check_without_pipes(options);
   std::vector<Worker<W>> workers;
   auto const type = worker_type_id<W>(cluster.types());
   for (auto& remote : cluster.spawn_workers(type, options, std::move(init), places)) {
@@ -293,7 +320,9 @@ template <class W, class... Init>
 }
 
 /// A worker in this process: a thread of its own runs its calls. It is called like any other, and
-/// other processes connect to it by its ref(). Throws what its constructor throws, as Error.
+/// other processes connect to it by its ref(). Waits for its constructor, without a timeout: a
+/// thread cannot be given up. Throws what the constructor throws, as Error, and
+/// std::invalid_argument for options that are of a process.
 template <class W, class... Init>
 [[nodiscard]] Worker<W> serve(Cluster& cluster, SpawnOptions const& options, Init&&... init) {
   std::shared_ptr<void const> alive;

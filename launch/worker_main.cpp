@@ -60,7 +60,8 @@ class WorkerProcess {
     });
   }
   ~WorkerProcess() {
-    g_process.store(nullptr);
+    runtime_->engine.run_locked([] { g_process.store(nullptr); });  // no timer uses it any more
+    runtime_->wait_for_endings();                                   // which wait for callbacks
     runtime_->engine.callbacks().finish();
   }
 
@@ -87,7 +88,21 @@ class WorkerProcess {
   /// A function that computes on does not keep the process alive.
   void stop_within(milliseconds grace) {
     server_->stop();
-    runtime_->engine.timers().schedule(Clock::now() + grace, [] { ::_exit(kExitMasterLost); });
+    runtime_->engine.timers().schedule(Clock::now() + grace, [] {
+      if (auto* const process = g_process.load()) process->give_up();
+      ::_exit(kExitMasterLost);
+    });
+  }
+
+  /// Under the I/O lock. An end that another client asked for is no failure: the master, which
+  /// knows nothing of it, is told so.
+  [[noreturn]] void give_up() noexcept {
+    if (failed_.load()) ::_exit(kExitFailed);
+    if (!master_lost_.load()) {
+      Message nothing;
+      master_->send_last_words(FrameKind::kGoodbye, nothing, Deadline::after(kLastWords));
+    }
+    ::_exit(kExitMasterLost);
   }
 
   /// Something threw that nobody waits for: the master hears of it, and this worker ends.

@@ -72,7 +72,8 @@ UniqueFd connect_to_address(sockaddr const* address, socklen_t length, Deadline 
   UniqueFd socket(
       check(::socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), "socket"));
   while (::connect(socket.get(), address, length) < 0) {
-    if (errno == EAGAIN && !deadline.passed()) {
+    if (errno == EAGAIN) {
+      if (deadline.passed()) throw_errno("connect", ETIMEDOUT);
       std::this_thread::sleep_for(kRetry);
       continue;
     }

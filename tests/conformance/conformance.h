@@ -21,6 +21,7 @@ using cohort::fn;
 using cohort::SpawnOptions;
 using cohort::Worker;
 using launch_test::contains;
+using launch_test::descriptors_of;
 using launch_test::error_of;
 using launch_test::eventually;
 using launch_test::Failures;

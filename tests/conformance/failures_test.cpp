@@ -1,15 +1,92 @@
 // Who hears of a failure: the caller, the stream's other end, on_failure; each once (parity C).
+#include <atomic>
 #include <csignal>
 #include <fstream>
+#include <functional>
 #include <iterator>
+#include <memory>
 
+#include "core/frame.h"
+#include "launch/runtime.h"
+#include "launch/server.h"
 #include "tests/conformance/conformance.h"
+#include "tests/support/strangers.h"
 
 namespace conformance {
 namespace {
 
 class Failing : public Conformance {};
 COHORT_EACH_PLACE(Failing);
+/// A worker in the test's own process, whose callbacks run on the same thread as the test's.
+class FailingServed : public testing::Test {
+ protected:
+  Worker<Everything> serve(SpawnOptions how = {}) {
+    return cohort::serve<Everything>(cluster, how, 0);
+  }
+  /// Runs it as a callback of a stream of a worker that has nothing to do with it.
+  void in_a_callback(std::function<void()> function) {
+    auto const kept = cohort::serve<Everything>(cluster, {}, 0);
+    auto open = kept.open(fn<&Everything::keep>);
+    open.result.get();
+    auto const fed = std::move(open.output).subscribe([&](std::string const&) {
+      function();
+      return false;
+    });
+    kept.call(fn<&Everything::write_to_kept>, "now").get();
+    fed.wait();
+  }
+  cohort::Cluster cluster{kTypes, {}};
+  Failures failures;
+};
+
+TEST_F(FailingServed, FailsACallThatACallbackWaitsForWhenItEnds) {
+  auto const worker = serve();
+  auto kept = worker.open(fn<&Everything::keep>);
+  kept.result.get();
+  auto computing = worker.call(fn<&Everything::compute_until_stopped>);
+  EXPECT_EQ(kept.output.next(), "begun");
+  auto const other = cohort::connect(cluster, worker.ref());
+  in_a_callback([&] {
+    auto queued = worker.call(fn<&Everything::add>, 1, 2);
+    auto queued_elsewhere = other.call(fn<&Everything::add>, 1, 2);
+    worker.shut_down();
+    EXPECT_EQ(error_of([&] { queued.get(); }).kind(), ErrorKind::kDisconnected);
+    EXPECT_EQ(error_of([&] { queued_elsewhere.get(); }).kind(), ErrorKind::kDisconnected);
+  });
+  EXPECT_TRUE(worker.wait_until_ended(kBound));
+}
+
+TEST_F(FailingServed, EndsWhereACallbackLetsGoOfTheLastHandle) {
+  auto worker = std::make_unique<Worker<Everything>>(serve());
+  in_a_callback([&] { worker.reset(); });
+  EXPECT_EQ(worker, nullptr);
+}
+
+TEST_F(FailingServed, EndsWhereOnFailureLetsGoOfTheLastHandleOfOneThatHasWorkers) {
+  std::atomic<bool> gone{false};
+  std::unique_ptr<Worker<Everything>> worker;
+  worker = std::make_unique<Worker<Everything>>(serve({.on_failure = [&](Error const&) {
+    worker.reset();
+    gone = true;
+  }}));
+  EXPECT_EQ(worker->call(fn<&Everything::add_by_own_worker>, 1, 2).get(), 3);
+  worker->post(fn<&Everything::fail_one_way>, "nobody waits");
+  EXPECT_TRUE(eventually([&] { return gone.load(); }));
+}
+
+TEST_F(FailingServed, LogsWhatACallbackOfItsOwnThrowsAndLivesOn) {
+  auto const worker = serve({.on_failure = failures.listener()});
+  auto records = worker.log(cohort::LogLevel::kError);
+  auto open = worker.open(fn<&Everything::fail_in_a_callback>);
+  open.result.get();
+  open.input.write(1);
+  auto const record = records.next();
+  ASSERT_TRUE(record);
+  EXPECT_TRUE(contains(record->text, "too much in a callback"));
+  EXPECT_EQ(worker.call(fn<&Everything::add>, 1, 2).get(), 3);
+  EXPECT_EQ(failures.count(), 0u);
+}
+
 class FailingProcess : public ProcessConformance {};
 COHORT_EACH_PROCESS_PLACE(FailingProcess);
 
@@ -30,14 +107,36 @@ TEST_P(Failing, TellsTheCallerWhatAFunctionThrew) {
 
 TEST_P(Failing, OfAOneWayCallEndsTheWorkerAndIsToldToOnFailure) {
   auto const worker = start();
+  auto kept = worker.open(fn<&Everything::keep>);
+  kept.result.get();
+  auto computing = worker.call(fn<&Everything::compute_until_stopped>);
+  EXPECT_EQ(kept.output.next(), "begun");
   worker.post(fn<&Everything::fail_one_way>, "nobody waits");
+  auto queued = worker.call(fn<&Everything::add>, 1, 2);
+  computing.cancel();
   auto const error = failures.wait_for_first();
   EXPECT_EQ(error.exception_type(), "std::runtime_error");
   EXPECT_TRUE(contains(error.reason(), "nobody waits"));
   EXPECT_TRUE(contains(error.where().function, "fail_one_way"));
   EXPECT_TRUE(worker.wait_until_ended(kBound));
+  if (!in_process()) {
+    ASSERT_TRUE(error.exit());
+    EXPECT_EQ(error.exit()->exit_code, 70);
+  }
+  EXPECT_EQ(error_of([&] { queued.get(); }).reason(), error.reason());
+  EXPECT_EQ(error_of([&] { all_of(kept.output); }).reason(), error.reason());
   EXPECT_EQ(error_of([&] { worker.call(fn<&Everything::add>, 1, 2).get(); }).kind(),
             ErrorKind::kDisconnected);
+  EXPECT_EQ(failures.count(), 1u);
+}
+
+TEST_P(Failing, OfTwoCallsSideBySideIsToldOnce) {
+  auto const crowd = start_with<Crowd>({});
+  crowd.post(fn<&Crowd::meet_and_fail>, 2);
+  crowd.post(fn<&Crowd::meet_and_fail>, 2);
+  EXPECT_TRUE(contains(failures.wait_for_first().reason(), "after a meeting"));
+  EXPECT_TRUE(crowd.wait_until_ended(kBound));
+  end_cluster();
   EXPECT_EQ(failures.count(), 1u);
 }
 
@@ -60,6 +159,26 @@ TEST_P(FailingProcess, OfACallbackEndsTheWorkerAndIsToldToOnFailure) {
   EXPECT_TRUE(contains(error.reason(), "too much in a callback"));
   EXPECT_TRUE(worker.wait_until_ended(kBound));
   EXPECT_EQ(failures.count(), 1u);
+}
+
+TEST_P(FailingProcess, KeepsItsExitCodeThoughAnotherClientDoesNotReadItsAnswers) {
+  options.settings.shutdown_timeout = 1s;
+  auto const worker = start();
+  cohort::test::Stranger const other(worker.ref().address.endpoint);
+  other.shake_hands(cluster().runtime()->secret, cluster().runtime()->description);
+  std::string questions;  // whose answers fill the socket, and more
+  for (std::uint64_t i = 0; i < 200'000; ++i) {
+    cohort::FrameHeader const header{.kind = cohort::FrameKind::kCall,
+                                     .function = cohort::kBuiltin<&cohort::Server::settings>,
+                                     .call = cohort::CallId{i}};
+    questions.append(reinterpret_cast<char const*>(&header), sizeof header);
+  }
+  other.send(questions);
+  worker.post(fn<&Everything::fail_one_way>, "nobody waits");
+  auto const error = failures.wait_for_first();
+  EXPECT_TRUE(contains(error.reason(), "nobody waits"));
+  ASSERT_TRUE(error.exit());
+  EXPECT_EQ(error.exit()->exit_code, 70);
 }
 
 TEST_P(FailingProcess, OnAnyThreadOfTheWorkerIsToldWithItsText) {

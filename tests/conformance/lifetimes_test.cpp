@@ -5,7 +5,9 @@
 #include <fstream>
 #include <iterator>
 
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/conformance/conformance.h"
@@ -52,6 +54,29 @@ TEST_P(Lifetimes, RefuseEnvironmentNamesThatCannotBe) {
   }
 }
 
+TEST_P(Lifetimes, HandOutNoPipeThatNobodyWouldRead) {
+  cohort::Redirect const pipe{cohort::Redirect::Mode::kPipe, {}};
+  EXPECT_THROW(static_cast<void>(start_with<Everything>({.redirect_stdout = pipe}, 0)),
+               std::invalid_argument);
+  EXPECT_THROW(static_cast<void>(start_with<Everything>({.redirect_stderr = pipe}, 0)),
+               std::invalid_argument);
+}
+
+TEST(Serving, RefusesWhatOnlyAProcessHas) {
+  cohort::Cluster cluster(kTypes, {});
+  for (auto const& options :
+       {SpawnOptions{.count = 2}, SpawnOptions{.spawn_timeout = 1s},
+        SpawnOptions{.shutdown_on = cohort::ShutdownOn::kCalledShutdown},
+        SpawnOptions{.environment = {{"NAME", "value"}}}, SpawnOptions{.directory = "/"},
+        SpawnOptions{.umask = 0}, SpawnOptions{.wrap = {"env"}},
+        SpawnOptions{.redirect_stdout = cohort::Redirect::null()},
+        SpawnOptions{.redirect_stderr = cohort::Redirect::null()},
+        SpawnOptions{.executable = "/bin/true"}}) {
+    EXPECT_THROW(static_cast<void>(cohort::serve<Everything>(cluster, options, 0)),
+                 std::invalid_argument);
+  }
+}
+
 TEST_P(Lifetimes, StartInTheDirectoryAndWithTheUmaskThatTheyAreGiven) {
   TempDir const dir;
   auto const worker = start_with<Everything>(
@@ -85,6 +110,23 @@ TEST_P(Lifetimes, RunUnderAnotherCommand) {
   child.shut_down();
   EXPECT_TRUE(child.wait_until_ended(kBound));
   EXPECT_TRUE(eventually([&] { return is_gone(pid); }));
+}
+
+TEST_P(Lifetimes, DieWithTheCommandThatRunsThemAsItsChild) {
+  options.settings.heartbeat_interval = 50ms;
+  options.settings.heartbeat_timeout = 500ms;
+  auto const worker = start_with<Everything>({.wrap = {"sh", "-c", "\"$@\"; exit 0", "sh"}}, 1);
+  auto const pid = worker.call(fn<&Everything::pid>).get();
+  // As under an init of the same session, where the kernel sends an orphan that is stopped no
+  // SIGHUP.
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  ::kill(pid, SIGSTOP);
+  EXPECT_TRUE(contains(failures.wait_for_first().what(), "heartbeat_timeout"));
+  EXPECT_TRUE(worker.wait_until_ended(kBound));
+  EXPECT_TRUE(eventually([&] { return is_gone(pid); }, 5s));
+  ::kill(pid, SIGKILL);  // a failed test leaves nothing either
+  ::waitpid(pid, nullptr, 0);
+  ::prctl(PR_SET_CHILD_SUBREAPER, 0);
 }
 
 TEST_P(Lifetimes, SayThatTheWrappingCommandIsNotThere) {
@@ -147,6 +189,29 @@ TEST_P(Lifetimes, OutliveTheirMasterWhereOnlyACallIsToEndThem) {
   EXPECT_FALSE(is_gone(pid));
   ::kill(pid, SIGKILL);  // the test has no other way to it: its session is over
   EXPECT_TRUE(eventually([&] { return is_gone(pid); }));
+  EXPECT_TRUE(nothing_is_left(before));
+}
+
+TEST_P(Lifetimes, ServeWhoeverHasTheirReferenceOnceTheirMasterIsGone) {
+  TempDir const dir;
+  auto const before = Holdings::now();
+  std::vector<pid_t> pids;
+  {
+    SpawnOptions const lasting{.shutdown_on = cohort::ShutdownOn::kCalledShutdown,
+                               .redirect_stdout = cohort::Redirect::null(),
+                               .redirect_stderr = cohort::Redirect::null()};
+    auto const alive = cluster().runtime();  // as long as the handles below
+    auto const called = start_with<Everything>(lasting, 5);
+    auto const caller = start_with<Everything>(lasting, 0);
+    pids = {called.pid(), caller.pid()};
+    auto open =
+        caller.open(fn<&Everything::outlive>, called.ref(), caller.ref(), (dir / "sum").string());
+    open.input.write(1);
+    open.input.flush();
+    end_cluster();
+  }
+  for (auto const pid : pids) EXPECT_TRUE(eventually([&] { return is_gone(pid); })) << pid;
+  EXPECT_EQ(content(dir / "sum"), "8");
   EXPECT_TRUE(nothing_is_left(before));
 }
 

@@ -2,8 +2,10 @@
 #include <algorithm>
 #include <cstdlib>
 #include <sstream>
+#include <thread>
 
 #include "tests/conformance/conformance.h"
+#include "transports/socket.h"
 
 namespace conformance {
 namespace {
@@ -38,6 +40,27 @@ TEST_P(Sessions, AreOfOneConnectionEach) {
 TEST_P(Sessions, AreDestroyedWithTheirConnection) {
   auto const worker = start();
   { auto const other = cohort::connect(cluster(), worker.ref(), "bert"); }
+  EXPECT_TRUE(eventually([&] { return worker.call(fn<&Everything::sessions>).get() == 0; }));
+}
+
+TEST_P(Sessions, LetGoOfTheirClientsSocketWhileAFunctionComputes) {
+  auto const worker = start();
+  auto const ref = worker.ref();
+  std::optional<Worker<Everything>> early(cohort::connect(cluster(), ref, "early"));
+  auto kept = worker.open(fn<&Everything::keep>);
+  kept.result.get();
+  auto computing = worker.call(fn<&Everything::compute_until_stopped>);
+  EXPECT_EQ(kept.output.next(), "begun");
+  auto const before = descriptors_of(worker.pid());
+  early.reset();  // its session has to wait for the function, its socket has not
+  for (int i = 0; i < 50; ++i) {
+    auto const monitor = cohort::connect(cluster(), ref);
+    EXPECT_EQ(monitor.settings(), worker.settings());
+  }
+  EXPECT_TRUE(eventually([&] { return descriptors_of(worker.pid()) < before; }, 5s))
+      << descriptors_of(worker.pid()) << " after " << before;
+  EXPECT_FALSE(computing.ready());
+  computing.cancel();
   EXPECT_TRUE(eventually([&] { return worker.call(fn<&Everything::sessions>).get() == 0; }));
 }
 
@@ -95,6 +118,24 @@ TEST_P(Sessions, EndWithTheWorkerWhoeverAsksForThat) {
   EXPECT_EQ(failures.count(), 0u);
 }
 
+TEST_P(Sessions, AreAnsweredByTheServerWhileAFunctionComputes) {
+  auto const worker = start();
+  auto kept = worker.open(fn<&Everything::keep>);
+  kept.result.get();
+  auto computing = worker.call(fn<&Everything::compute_until_stopped>);
+  EXPECT_EQ(kept.output.next(), "begun");
+  EXPECT_EQ(worker.settings(), options.settings);
+  auto const ref = worker.ref();
+  auto const other = cohort::connect(cluster(), ref);
+  EXPECT_EQ(other.settings(), options.settings);
+  static_cast<void>(worker.log());
+  worker.close_server();
+  EXPECT_EQ(error_of([&] { static_cast<void>(worker.ref()); }).kind(), ErrorKind::kFailed);
+  EXPECT_FALSE(computing.ready()) << "nobody waited for the function";
+  computing.cancel();
+  EXPECT_EQ(worker.call(fn<&Everything::add>, 1, 2).get(), 3);
+}
+
 TEST_P(Sessions, LetNobodyElseKillTheWorker) {
   auto const worker = start();
   auto const other = cohort::connect(cluster(), worker.ref(), "other");
@@ -119,6 +160,46 @@ TEST_P(Sessions, AreOpenedAnewByAManagedHandleThatLostItsConnection) {
   EXPECT_EQ(error_of([&] { managed.call(fn<&Everything::greet>).get(); }).kind(),
             ErrorKind::kDisconnected);
   EXPECT_EQ(losses, 2);
+}
+
+TEST_P(Sessions, MayBeOpenedAnewByTheCallbackThatHearsOfTheLoss) {
+  auto const worker = start();
+  cohort::Managed<Everything, std::string>* handle = nullptr;
+  std::vector<std::string> greetings;
+  cohort::Managed<Everything, std::string> managed(
+      cluster().runtime(), worker.ref(),
+      [&] { greetings.push_back(handle->call(fn<&Everything::greet>).get()); }, "steady");
+  handle = &managed;
+  EXPECT_EQ(managed.call(fn<&Everything::greet>).get(), "steady1");
+  managed.connected()->drop_connection();
+  EXPECT_EQ(managed.call(fn<&Everything::greet>).get(), "steady2") << "the callback was first";
+  EXPECT_EQ(greetings, std::vector<std::string>{"steady1"});
+}
+
+/// A server that takes no client, for what connect() makes of it.
+TEST_P(Sessions, AreLostRatherThanRefusedWhereTheServerDiesDuringTheHandshake) {
+  options.settings.handshake_timeout = 500ms;
+  auto ref = start().ref();
+  auto [socket, endpoint] = cohort::listen_unix(1);
+  ref.address.endpoint = endpoint;
+  std::jthread const dies([listener = socket.get()] {
+    std::optional<cohort::UniqueFd> client;
+    while (!client) client = cohort::accept_connection(listener);
+    char hello = 0;
+    static_cast<void>(cohort::receive_exactly(client->get(), &hello, 1, cohort::Deadline::never()));
+  });
+  EXPECT_EQ(error_of([&] { static_cast<void>(cohort::connect(cluster(), ref)); }).kind(),
+            ErrorKind::kDisconnected);
+}
+
+TEST_P(Sessions, AreTimedOutWhereTheServersQueueStaysFull) {
+  options.settings.handshake_timeout = 300ms;
+  auto ref = start().ref();
+  auto const [socket, endpoint] = cohort::listen_unix(0);
+  ref.address.endpoint = endpoint;
+  auto const first = cohort::connect_to(endpoint, cohort::Deadline::never());  // fills the queue
+  EXPECT_EQ(error_of([&] { static_cast<void>(cohort::connect(cluster(), ref)); }).kind(),
+            ErrorKind::kTimedOut);
 }
 
 TEST_P(Sessions, ReadTheSettingsBack) {
@@ -174,8 +255,23 @@ TEST_P(Sessions, CapTheLogAndSayHowMuchIsLost) {
   EXPECT_GE(lost, 8u);
 }
 
-class Families : public ProcessConformance {};
-COHORT_EACH_PROCESS_PLACE(Families);
+class SessionsOfAProcess : public ProcessConformance {};
+COHORT_EACH_PROCESS_PLACE(SessionsOfAProcess);
+
+TEST_P(SessionsOfAProcess, EndItInAnOrderlyWayThoughItsFunctionComputesOn) {
+  options.settings.shutdown_timeout = 300ms;
+  auto const worker = start();
+  auto const other = cohort::connect(cluster(), worker.ref(), "other");
+  auto computing = worker.call(fn<&Everything::compute_for>, std::chrono::milliseconds(600s));
+  other.shut_down();
+  EXPECT_EQ(error_of([&] { computing.get(); }).reason(), "the worker was shut down");
+  EXPECT_TRUE(worker.wait_until_ended(kBound));
+  end_cluster();
+  EXPECT_EQ(failures.count(), 0u);
+}
+
+class Families : public Conformance {};
+COHORT_EACH_PLACE(Families);
 
 TEST_P(Families, LetAWorkerHaveWorkersOfItsOwn) {
   auto const worker = start(5);
@@ -186,6 +282,13 @@ TEST_P(Families, InheritASettingOfTheEnvironment) {
   EnvironmentVariable const window("COHORT_STREAM_WINDOW", "77777");
   auto const worker = start();
   EXPECT_EQ(worker.call(fn<&Everything::settings_of_own_worker>).get().stream_window, 77'777u);
+}
+
+TEST_P(Families, InheritTheSettingsOfTheirHead) {
+  cohort::Settings own = options.settings;
+  own.stream_window = 77'777;
+  auto const worker = start_with<Everything>({.settings = own}, 0);
+  EXPECT_EQ(worker.call(fn<&Everything::settings_of_own_worker>).get(), own);
 }
 
 std::vector<pid_t> pids_of(std::string const& chain) {
@@ -205,19 +308,25 @@ TEST_P(Families, CountTheirMembersInOneTree) {
   EXPECT_EQ(ids, (std::vector<std::string>{"2", "2.1", "2.1.1"}));
 }
 
-TEST_P(Families, DieWithTheirHeadHoweverItDies) {
+class FamiliesOfProcesses : public ProcessConformance {};
+COHORT_EACH_PROCESS_PLACE(FamiliesOfProcesses);
+
+TEST_P(FamiliesOfProcesses, DieWithTheirHeadHoweverItDies) {
   for (int const signal : {SIGKILL, SIGSEGV, SIGTERM}) {
     auto const worker = start();
     auto const pids = pids_of(worker.call(fn<&Everything::chain>, 2).get());
     ASSERT_EQ(pids.size(), 3u);
+    auto const begin = Clock::now();
     ::kill(pids[0], signal);
     for (auto const pid : pids) {
       EXPECT_TRUE(eventually([&] { return is_gone(pid); }, 10s)) << pid;
     }
+    bool const sanitized = launch_test::kAsan || launch_test::kTsan;
+    EXPECT_LT(Clock::now() - begin, sanitized ? 3s : 1s) << "the whole tree";
   }
 }
 
-TEST_P(Families, EndThoughTheirHeadWaitsForAWorkerThatHangsInItsConstructor) {
+TEST_P(FamiliesOfProcesses, EndThoughTheirHeadWaitsForAWorkerThatHangsInItsConstructor) {
   auto const before = Holdings::now();
   options.settings.shutdown_timeout = 1s;
   std::optional<Worker<Everything>> worker(start());
@@ -233,7 +342,7 @@ TEST_P(Families, EndThoughTheirHeadWaitsForAWorkerThatHangsInItsConstructor) {
   EXPECT_TRUE(nothing_is_left(before));
 }
 
-TEST_P(Families, EndWithTheirHeadInAnOrderlyWay) {
+TEST_P(FamiliesOfProcesses, EndWithTheirHeadInAnOrderlyWay) {
   std::vector<pid_t> pids;
   {
     auto const worker = start();

@@ -203,10 +203,19 @@ TEST_P(Strangers, ThatRunAnotherProgramAreToldWhatDiffers) {
 
 TEST_P(Strangers, ThatGoAwayWithinAFrameLeaveNothing) {
   start_calls();
+  goes_on();
+  ASSERT_TRUE(eventually([&] {  // the guest of start_calls() is gone
+    auto const before = descriptors_of(worker_->pid());
+    goes_on();
+    return descriptors_of(worker_->pid()) == before;
+  }));
+  auto const before = descriptors_of(worker_->pid());
   for (int i = 0; i < 20; ++i) {
     auto const friendly = friendly_stranger();
     friendly.send(call_of_length(100).substr(0, i % 2 == 0 ? 11 : 24));
   }
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(contains(warning(), "closed within a frame"));
+  EXPECT_TRUE(eventually([&] { return descriptors_of(worker_->pid()) <= before; }));
 }
 
 TEST_P(Strangers, ThatStopWithinAFrameAreHungUpOnInTime) {
@@ -216,6 +225,7 @@ TEST_P(Strangers, ThatStopWithinAFrameAreHungUpOnInTime) {
   auto const friendly = friendly_stranger();
   friendly.send(call_of_length(100) + "not a hundred bytes");
   static_cast<void>(friendly.read_to_end());  // heartbeats
+  EXPECT_TRUE(contains(warning(), "no sign of life for 3000 ms"));
 }
 
 TEST_P(Strangers, ThatBreakTheProtocolAreHungUpOn) {
@@ -240,12 +250,43 @@ TEST_P(Strangers, ThatAnnounceMuchGetNoMemoryForWhatDoesNotCome) {
   friendly.hang_up();
 }
 
-// Enable it once a connection that ends for such a reason is logged.
 TEST_P(Strangers, ThatBreakTheProtocolAreLogged) {
   start_calls();
   auto const friendly = friendly_stranger();
   friendly.send(call_of_length(std::uint64_t{1} << 60));
   EXPECT_TRUE(contains(warning(), "exceeds max_message_size"));
+}
+
+TEST_P(Strangers, ByTheThousandAreComplainedOfSoOftenAtMost) {
+  start_calls();
+  int sent = 0;
+  auto const be_rude = [&] {
+    auto const rude = stranger();
+    rude.send("!");
+    EXPECT_EQ(rude.read_to_end(), "");
+    ++sent;
+  };
+  auto const begin = Clock::now();
+  while (sent < 3'000) be_rude();
+  bool const in_a_second = Clock::now() - begin < 1s;
+  int told = 0;
+  int left_out = 0;
+  EXPECT_TRUE(eventually([&] {  // the next second's first line says what this one's left out
+    be_rude();
+    while (warnings_.wait_for(10ms)) {
+      auto const text = warning();
+      ++told;
+      auto const number = text.rfind('(');
+      if (number != text.npos) left_out += std::stoi(text.substr(number + 1));
+    }
+    return told + left_out == sent;
+  })) << told
+      << " and " << left_out << " of " << sent;
+  auto const seconds = (Clock::now() - begin) / 1s + 2;
+  EXPECT_LE(told, 2'000 * seconds);
+  if (in_a_second) {
+    EXPECT_GT(left_out, 0);
+  }
 }
 
 TEST_P(Strangers, ThatSayNothingByTheThousandAreHungUpOnInTime) {

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <fstream>
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -22,10 +23,6 @@ constexpr auto kBound = 20s;
   char volatile room[4096] = {};
   room[depth % 4096] = 1;
   return depth < 0 ? 0 : dig(depth + 1) + room[0];
-}
-
-void Everything::Session::throw_at_the_end() {
-  throw std::runtime_error("a session that throws at its end");
 }
 
 std::string Everything::join(std::vector<std::string> const& parts, std::string separator) {
@@ -163,6 +160,19 @@ std::string Everything::chain(int depth) {
   return me + ' ' + own_.back().call(fn<&Everything::chain>, depth - 1).get();
 }
 
+void Everything::outlive(cohort::WorkerRef<Everything> other, cohort::WorkerRef<Everything> itself,
+                         std::string file, Stream<int>& in) {
+  try {
+    while (in.next()) {
+    }
+  } catch (cohort::Error const&) {  // kDisconnected
+  }
+  auto const handle = cohort::connect(context_, other, "survivor");
+  std::ofstream(file) << handle.call(fn<&Everything::add>, 1, 2).get();
+  handle.shut_down();
+  cohort::connect(context_, itself).shut_down();
+}
+
 void Everything::print(std::string out, std::string err) {
   std::fputs(out.c_str(), stdout);
   std::fflush(stdout);
@@ -195,6 +205,11 @@ bool Crowd::meet(int calls) {
   ++inside_;
   met_.notify_all();
   return met_.wait_for(lock, kBound, [&] { return inside_ >= calls; });
+}
+
+void Crowd::meet_and_fail(int calls) {
+  meet(calls);
+  throw std::runtime_error("after a meeting");
 }
 
 bool Crowd::wait_for_stop(std::stop_token stop) {

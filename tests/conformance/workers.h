@@ -40,13 +40,12 @@ class Everything {
       if (name == "nobody") throw std::invalid_argument("a session for nobody");
       ++worker_.sessions_;
     }
-    ~Session() {
+    ~Session() noexcept(false) {
       --worker_.sessions_;
-      if (name == "thrower") throw_at_the_end();
+      if (name == "thrower") throw std::runtime_error("a session that throws at its end");
     }
 
    private:
-    static void throw_at_the_end();
     Everything& worker_;
 
    public:
@@ -100,6 +99,9 @@ class Everything {
   int wait_for_own_worker_that_hangs();
   cohort::Settings settings_of_own_worker();
   std::string chain(int depth);
+  /// Waits for its master's end; then calls `other`, writes the sum to the file, and ends both.
+  void outlive(cohort::WorkerRef<Everything> other, cohort::WorkerRef<Everything> itself,
+               std::string file, Stream<int>& in);
 
   // Logs and deaths.
   void say(cohort::LogLevel level, std::string text) { cohort::log(level, text); }
@@ -122,7 +124,7 @@ class Everything {
       &Everything::fail_one_way, &Everything::greet_by, &Everything::add_by_own_worker,
       &Everything::wait_for_own_worker_that_hangs, &Everything::settings_of_own_worker,
       &Everything::chain, &Everything::say, &Everything::print, &Everything::raise,
-      &Everything::die_on_a_thread, &Everything::die, &Everything::allocate>;
+      &Everything::die_on_a_thread, &Everything::die, &Everything::allocate, &Everything::outlive>;
 
  private:
   int start_;
@@ -143,6 +145,7 @@ class Crowd {
 
   /// Returns once `calls` of them are in here at the same time; false where that takes too long.
   bool meet(int calls);
+  void meet_and_fail(int calls);
   int add(int a, int b) { return a + b; }
   void count_up() { ++counted_; }
   int counted() const { return counted_; }
@@ -154,8 +157,9 @@ class Crowd {
   };
   int count_calls(Session& session) { return ++session.calls; }
 
-  using Functions = cohort::FunctionList<&Crowd::meet, &Crowd::add, &Crowd::wait_for_stop,
-                                         &Crowd::count_calls, &Crowd::count_up, &Crowd::counted>;
+  using Functions =
+      cohort::FunctionList<&Crowd::meet, &Crowd::add, &Crowd::wait_for_stop, &Crowd::count_calls,
+                           &Crowd::meet_and_fail, &Crowd::count_up, &Crowd::counted>;
 
  private:
   std::mutex mutex_;

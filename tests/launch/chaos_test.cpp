@@ -106,6 +106,34 @@ INSTANTIATE_TEST_SUITE_P(
                      testing::Values("idle", "computing", "stopped", "starting", "constructing")),
     name_of_state);
 
+class MasterStopped : public testing::TestWithParam<State> {};
+
+TEST_P(MasterStopped, LosesItsWorkersAfterTheHeartbeatTimeout) {
+  auto const [transport, state] = GetParam();
+  TempDir dir;
+  auto options = scenario("victim", {transport == cohort::Transport::kUnix ? "unix" : "tcp", state,
+                                     (dir / "ready").string()});
+  options.environment = {"COHORT_TEST_PIDS=" + dir.path().string(), "COHORT_HEARTBEAT_INTERVAL=100",
+                         "COHORT_HEARTBEAT_TIMEOUT=1000"};
+  ChildProgram master(options);
+  ASSERT_TRUE(eventually([&] { return std::filesystem::exists(dir / "ready"); })) << master.err();
+  auto const pids = pids_in(dir.path());
+  ASSERT_EQ(pids.size(), static_cast<std::size_t>(kWorkers));
+  auto const start = Clock::now();
+  ::kill(master.pid(), SIGSTOP);
+  for (auto pid : pids) EXPECT_TRUE(eventually([&] { return is_gone(pid); }, 20s)) << pid;
+  // The timeout, what a computing function is left, and a busy machine.
+  EXPECT_LT(Clock::now() - start, 1s + 500ms + (kAsan || kTsan ? 5s : 1500ms)) << state;
+  for (auto pid : pids) ::kill(pid, SIGKILL);  // a failed test leaves nothing
+  master.kill();
+}
+
+INSTANTIATE_TEST_SUITE_P(Over, MasterStopped,
+                         testing::Combine(testing::Values(cohort::Transport::kUnix,
+                                                          cohort::Transport::kTcp),
+                                          testing::Values("idle", "computing")),
+                         name_of_state);
+
 class Many : public OverTransports {};
 
 TEST_P(Many, WorkersStartAnswerAndEnd) {

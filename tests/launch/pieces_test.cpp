@@ -1,8 +1,11 @@
 // The parts of launch/ that need no worker: forwarder, child process, threads, records, parsing.
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <csignal>
+#include <future>
 #include <stdexcept>
+#include <system_error>
 #include <thread>
 
 #include <fcntl.h>
@@ -18,8 +21,12 @@ extern "C" {  // glibc 2.36 forgot to say so in this header
 #include "core/serial_thread.h"
 #include "launch/boot.h"
 #include "launch/child_process.h"
+#include "launch/local_launcher.h"
+#include "launch/log.h"
 #include "launch/options.h"
 #include "launch/output_forwarder.h"
+#include "launch/remote_worker.h"
+#include "launch/runtime.h"
 #include "launch/secret.h"
 #include "tests/launch/support.h"
 #include "tests/launch/workers.h"
@@ -255,6 +262,60 @@ TEST(SerialThread, RunReturnsWhenTheTaskRanAndThrowsWhatItThrows) {
   bool ran = false;
   thread.run([&] { ran = true; });
   EXPECT_TRUE(ran);
+}
+
+TEST(LogQueue, DropsLinesRatherThanFillTheMemoryAndSaysHowMany) {
+  TempDir const dir;
+  UniqueFd const kept(::dup(STDERR_FILENO));
+  {
+    UniqueFd const file(::open((dir / "err").c_str(), O_WRONLY | O_CREAT, 0600));
+    ::dup2(file.get(), STDERR_FILENO);
+  }
+  std::promise<void> stderr_takes_lines;
+  {
+    std::unique_ptr<cohort::LogQueue> queue;
+    cohort::SerialThread thread;
+    queue = std::make_unique<cohort::LogQueue>(thread);
+    thread.post([&] { stderr_takes_lines.get_future().wait(); });
+    for (int i = 0; i < cohort::LogQueue::kLinesAtMost + 100; ++i) {
+      queue->post(cohort::LogLevel::kError, "line");
+    }
+    stderr_takes_lines.set_value();
+    thread.drain();
+    queue->post(cohort::LogLevel::kError, "the last one");
+    thread.finish();
+  }
+  ::dup2(kept.get(), STDERR_FILENO);
+  auto const text = read_file(dir / "err");
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), cohort::LogQueue::kLinesAtMost + 2);
+  EXPECT_TRUE(contains(text, "100 lines were dropped"));
+  EXPECT_TRUE(text.ends_with("the last one\n"));
+}
+
+// ---- RemoteWorker -------------------------------------------------------------------------------
+
+TEST(RemoteWorker, LeavesNoProcessThatItCannotWatch) {
+  auto const before = Holdings::now();
+  {
+    auto const runtime = std::make_shared<cohort::Runtime>(
+        kTypes, cohort::ClusterOptions{}, cohort::Secret::random(), cohort::WorkerId());
+    cohort::Session session(runtime, cohort::WorkerId(), {});
+    cohort::SpawnOptions const options{.wrap = {"sh", "-c", "sleep 1000"}};
+    cohort::ConstructRequest const request{.init = std::make_shared<cohort::Message>()};
+    auto const worker =
+        std::make_shared<cohort::RemoteWorker>(session, 1, request, options, cohort::Settings{});
+    cohort::BootRecord const boot{
+        .secret = runtime->secret, .id = worker->id(), .master = {}, .settings = {}, .umask = {}};
+    auto process = cohort::start_local_process(boot, {}, options);
+    auto const pid = process.pid;
+    // A regular file is what epoll does not take.
+    process.stdout_pipe = UniqueFd(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+    EXPECT_THROW(worker->adopt(std::move(process)), std::system_error);
+    worker->fail_to_start("it cannot be watched");
+    EXPECT_TRUE(worker->ended());
+    EXPECT_TRUE(eventually([&] { return is_gone(pid); }));
+  }
+  EXPECT_TRUE(nothing_is_left(before));
 }
 
 TEST(SerialThread, StartsNoThreadForNothing) {

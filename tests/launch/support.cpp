@@ -116,6 +116,15 @@ std::vector<pid_t> children_of(pid_t pid) {
   return children;
 }
 
+std::size_t descriptors_of(pid_t pid) {
+  std::size_t count = 0;
+  for (auto const& each : fs::directory_iterator("/proc/" + std::to_string(pid) + "/fd")) {
+    static_cast<void>(each);
+    ++count;
+  }
+  return count;
+}
+
 bool rests(pid_t pid) {
   auto const end = Clock::now() + kBound;
   for (auto before = cpu_ticks(pid); Clock::now() < end;) {

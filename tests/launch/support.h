@@ -97,6 +97,7 @@ struct Holdings {
 [[nodiscard]] std::uint64_t resident_bytes(pid_t pid);
 [[nodiscard]] std::uint64_t cpu_ticks(pid_t pid);
 [[nodiscard]] std::vector<pid_t> children_of(pid_t pid);
+[[nodiscard]] std::size_t descriptors_of(pid_t pid);
 /// Waits until the process has used no processor for a while; false where it does not rest.
 [[nodiscard]] bool rests(pid_t pid);
 
