@@ -33,6 +33,15 @@ target_include_directories(cohort_spdlog SYSTEM INTERFACE
 target_compile_definitions(cohort_spdlog INTERFACE SPDLOG_HEADER_ONLY SPDLOG_FMT_EXTERNAL)
 target_link_libraries(cohort_spdlog INTERFACE fmt::fmt-header-only)
 find_package(CLI11 2.1 REQUIRED)
+if(COHORT_BUILD_MPI)
+  find_package(MPI 3.1 REQUIRED COMPONENTS C)
+  # MPI's C interface, from C++: without the C++ bindings that mpi.h would bring.
+  add_library(cohort_mpi_c INTERFACE)
+  target_link_libraries(cohort_mpi_c INTERFACE ${MPI_C_LIBRARIES})
+  target_include_directories(cohort_mpi_c SYSTEM INTERFACE ${MPI_C_INCLUDE_DIRS})
+  target_compile_definitions(cohort_mpi_c INTERFACE OMPI_SKIP_MPICXX MPICH_SKIP_MPICXX)
+endif()
+
 if(COHORT_BUILD_JOBS)
   find_package(nlohmann_json 3.11 REQUIRED)
   find_package(HDF5 1.10.7 REQUIRED COMPONENTS C HL)  # the first with H5Pset_file_locking

@@ -1,6 +1,7 @@
 #include "core/engine.h"
 
 #include <atomic>
+#include <cstdio>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -297,10 +298,13 @@ TEST(Engine, ThrowsWhatALockedFunctionThrowsToWhoAskedForIt) {
 }
 
 TEST(Engine, RefusesASourceThatEpollCannotWatch) {
-  class File : public Source {
+  class File : public Source {  // a plain one, which epoll refuses
    public:
-    [[nodiscard]] int descriptor() const noexcept override { return -1; }
+    [[nodiscard]] int descriptor() const noexcept override { return ::fileno(file_.get()); }
     bool on_readable() noexcept override { return false; }
+
+   private:
+    std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_{std::tmpfile(), &std::fclose};
   };
   Engine engine;
   EXPECT_THROW(engine.attach(std::make_shared<File>()), std::system_error);

@@ -30,7 +30,7 @@ class Pieces : public Channel {
     at_ += count;
     return {IoResult::Status::kMoved, count};
   }
-  IoResult send(std::span<iovec const>) noexcept override { return {}; }
+  IoResult send(std::span<iovec const>, std::size_t) noexcept override { return {}; }
   void shut_down() noexcept override {}
   [[nodiscard]] int descriptor() const noexcept override { return -1; }
   [[nodiscard]] std::string failure() const override { return {}; }
