@@ -66,7 +66,9 @@ class ConnectionHandler {
 class Connection : public Source, public Gatherer {
  public:
   /// `handler` must outlive the connection's time in the engine. `already_read` are bytes that
-  /// came right behind the handshake. No heartbeat where its interval is 0.
+  /// came right behind the handshake. Where the channel has no descriptor, there is no heartbeat:
+  /// the
+  /// control connection beside it has one.
   Connection(Engine& engine, std::unique_ptr<Channel> channel, Settings const& settings,
              Provenance peer, ConnectionHandler& handler,
              std::span<std::byte const> already_read = {});

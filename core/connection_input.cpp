@@ -168,7 +168,7 @@ void Connection::end(ConnectionHandler::End end, std::string text) {
 }
 
 void Connection::schedule_heartbeat() {
-  if (ended_ || settings_.heartbeat_interval.count() == 0) return;
+  if (ended_ || descriptor() < 0) return;
   auto const self = std::weak_ptr<Source>(weak_from_this());
   heartbeat_timer_ = engine_.timers().schedule(Clock::now() + settings_.heartbeat_interval, [self] {
     if (auto const source = self.lock()) static_cast<Connection&>(*source).heartbeat();

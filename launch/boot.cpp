@@ -24,6 +24,7 @@ struct Travelling {
   std::int32_t parent_pid = 0;
   std::int32_t inherited_socket = -1;
   Endpoint master;
+  bool over_mpi = false;
   Transport transport{};
   Settings settings;
   ShutdownOn shutdown_on{};
@@ -31,8 +32,8 @@ struct Travelling {
 
   template <class Archive>
   void serialize(Archive& archive, unsigned) {
-    archive& secret& path& serial& parent_pid& inherited_socket& master& transport& settings&
-        shutdown_on& umask;
+    archive& secret& path& serial& parent_pid& inherited_socket& master& over_mpi& transport&
+        settings& shutdown_on& umask;
   }
 };
 
@@ -46,6 +47,7 @@ std::vector<std::byte> to_bytes(BootRecord const& record) {
   travelling.parent_pid = record.parent_pid;
   travelling.inherited_socket = record.inherited_socket;
   travelling.master = record.master;
+  travelling.over_mpi = record.over_mpi;
   travelling.transport = record.transport;
   travelling.settings = record.settings;
   travelling.shutdown_on = record.shutdown_on;
@@ -84,6 +86,7 @@ BootRecord read_boot_record(UniqueFd pipe, Deadline deadline) {
                     .parent_pid = travelling.parent_pid,
                     .inherited_socket = travelling.inherited_socket,
                     .master = std::move(travelling.master),
+                    .over_mpi = travelling.over_mpi,
                     .transport = travelling.transport,
                     .settings = travelling.settings,
                     .shutdown_on = travelling.shutdown_on,

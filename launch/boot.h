@@ -28,6 +28,7 @@ struct BootRecord {
   std::int32_t parent_pid = 0;  ///< the master's; 0 where it is not the worker's parent
   int inherited_socket = -1;    ///< the control connection, or -1: connect to `master`
   Endpoint master;
+  bool over_mpi = false;  ///< calls travel over MPI
   Transport transport{};  ///< of the worker's own listener and workers
   Settings settings;
   ShutdownOn shutdown_on{};

@@ -15,14 +15,27 @@ extern "C" {  // glibc 2.36 forgot to say so in this header
 
 namespace cohort {
 
+WatchedProcess::WatchedProcess(Engine& engine, UniqueFd pidfd,
+                               std::function<void(ExitReport)> on_exit, pid_t group)
+    : pidfd_(std::move(pidfd)), engine_(engine), on_exit_(std::move(on_exit)), group_(group) {}
+
+void WatchedProcess::forget() {
+  on_exit_ = nullptr;
+  engine_.detach(*this);
+}
+
+void WatchedProcess::tell(ExitReport report) {
+  engine_.detach(*this);
+  if (on_exit_) std::exchange(on_exit_, nullptr)(std::move(report));
+}
+
 ChildProcess::ChildProcess(Engine& engine, UniqueFd pidfd, std::function<void(ExitReport)> on_exit,
                            pid_t group)
-    : engine_(engine), pidfd_(std::move(pidfd)), on_exit_(std::move(on_exit)), group_(group) {}
+    : WatchedProcess(engine, std::move(pidfd), std::move(on_exit), group) {}
 
 /// It stays our child, and would stay a zombie if it ended before this process does.
 void ChildProcess::leave_alone() {
-  on_exit_ = nullptr;
-  engine_.detach(*this);
+  forget();
   std::thread([pidfd = std::move(pidfd_)] {
     siginfo_t info{};
     while (::waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED) < 0 &&
@@ -32,7 +45,7 @@ void ChildProcess::leave_alone() {
 }
 
 /// The group's number is its leader's until that is reaped.
-void ChildProcess::kill() noexcept {
+void WatchedProcess::kill() noexcept {
   bool const unreaped = ::pidfd_send_signal(pidfd_.get(), 0, nullptr, 0) == 0;
   if (group_ != 0 && unreaped) ::kill(-group_, SIGKILL);
   ::pidfd_send_signal(pidfd_.get(), SIGKILL, nullptr, 0);
@@ -51,8 +64,7 @@ bool ChildProcess::on_readable() noexcept {
       report.core_dumped = info.si_code == CLD_DUMPED;
     }
   }  // else somebody else reaped it (the program waits for -1, or ignores SIGCHLD): unknown
-  engine_.detach(*this);
-  if (on_exit_) std::exchange(on_exit_, nullptr)(std::move(report));
+  tell(std::move(report));
   return true;
 }
 

@@ -1,4 +1,5 @@
-// A process that we started, watched through its pidfd: its end is an event, and no zombie stays.
+// A process that runs for us: its end is an event. A child is watched through its pidfd, and leaves
+// no zombie.
 #pragma once
 
 #include <functional>
@@ -12,27 +13,41 @@
 
 namespace cohort {
 
-class ChildProcess : public Source {
+class WatchedProcess : public Source {
  public:
-  /// `on_exit` runs once, under the I/O lock, when the process has ended and was reaped. Attach it
-  /// to an engine; it detaches itself. `group` is the process group that kill() takes with it,
-  /// which the process leads; 0 where that is not wanted.
-  ChildProcess(Engine& engine, UniqueFd pidfd, std::function<void(ExitReport)> on_exit,
-               pid_t group = 0);
-
   /// Watches it no more: on_exit will not run. Under the I/O lock.
-  void leave_alone();
+  virtual void leave_alone() = 0;
   /// SIGKILL; harmless once it has ended, also where its pid was given to somebody else.
   void kill() noexcept;
 
-  [[nodiscard]] int descriptor() const noexcept override { return pidfd_.get(); }
-  bool on_readable() noexcept override;
+ protected:
+  /// `on_exit` runs once, under the I/O lock, when the process has ended. Attach it to an engine;
+  /// it detaches itself. `group` is the process group that kill() takes with it, which the process
+  /// leads; 0 where that is not wanted.
+  WatchedProcess(Engine& engine, UniqueFd pidfd, std::function<void(ExitReport)> on_exit,
+                 pid_t group);
+
+  void forget();
+  void tell(ExitReport report);
+
+  UniqueFd pidfd_;
 
  private:
   Engine& engine_;
-  UniqueFd pidfd_;
   std::function<void(ExitReport)> on_exit_;
   pid_t const group_;
+};
+
+class ChildProcess : public WatchedProcess {
+ public:
+  /// Reaps it at its end.
+  ChildProcess(Engine& engine, UniqueFd pidfd, std::function<void(ExitReport)> on_exit,
+               pid_t group = 0);
+
+  void leave_alone() override;
+
+  [[nodiscard]] int descriptor() const noexcept override { return pidfd_.get(); }
+  bool on_readable() noexcept override;
 };
 
 }  // namespace cohort

@@ -7,10 +7,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "launch/agent.h"
 #include "launch/boot.h"
 #include "launch/listener.h"
 #include "launch/local_launcher.h"
 #include "launch/log.h"
+#include "launch/mpi_backend.h"
 #include "launch/remote_worker.h"
 #include "launch/served_worker.h"
 #include "launch/session.h"
@@ -58,6 +60,10 @@ Cluster::Cluster(AppTypes types, ClusterOptions options) {
         "before it makes a Cluster");
   }
   check_log_level();
+  if (options.launcher == Launcher::kMpi) {
+    options.transport = Transport::kUnix;  // of the control connections
+    required_mpi_backend().start(options.mpi);
+  }
   options.settings = Settings::from_environment(options.settings);
   occupy_standard_descriptors();
   made_runtime_ = true;
@@ -71,11 +77,14 @@ Cluster::Cluster(AppTypes types, ClusterOptions options) {
 Cluster::Cluster(std::shared_ptr<Runtime> runtime, WorkerId self, Settings const& settings) {
   auto options = runtime->options;
   options.settings = settings;
+  options.launcher = Launcher::kLocal;
   open(std::move(runtime), std::move(self), std::move(options));
 }
 
 void Cluster::open(std::shared_ptr<Runtime> runtime, WorkerId self, ClusterOptions options) {
   session_ = std::make_unique<Session>(std::move(runtime), std::move(self), std::move(options));
+  if (session_->options.launcher == Launcher::kMpi) hall_ = std::make_unique<AgentHall>();
+
   if (session_->options.transport != Transport::kTcp) return;
   listener_ = std::make_shared<Listener>(
       *session_->runtime, session_->options.settings.handshake_timeout,
@@ -104,6 +113,8 @@ Cluster::~Cluster() {
   // Not for a worker's own workers: what ends there may be the worker itself, which waits for this.
   if (made_runtime_) session_->runtime->wait_for_endings();
   if (listener_) listener_->close();
+  if (hall_) hall_->close();
+  starts_.clear();  // waits for them
   // Also where there is no listener: the handler that told of the last end may still run.
   session_->engine.run_locked([] {});
 }
@@ -136,6 +147,12 @@ std::vector<std::shared_ptr<RemoteWorker>> Cluster::spawn_workers(
   auto const count = options.count != 0 ? options.count : this->workers();
   auto const group_size = places.group_size != 0 ? places.group_size : count;
   check(options);
+  if (hall_ && options.shutdown_on == ShutdownOn::kCalledShutdown) {
+    throw std::invalid_argument(
+        "SpawnOptions::shutdown_on = kCalledShutdown: workers over MPI end with their master, "
+        "whose "
+        "runtime ends them");
+  }
   auto const settings = settings_of(options);
   auto const first = session_->next_serials(count);
   std::vector<std::shared_ptr<RemoteWorker>> workers;
@@ -145,7 +162,11 @@ std::vector<std::shared_ptr<RemoteWorker>> Cluster::spawn_workers(
         options, settings));
     session_->add(first + index, workers.back());
   }
-  session_->starter.run([&] { start_processes(workers, options, settings); });
+  if (hall_) {
+    start_under_mpi(workers, options, settings, deadline);
+  } else {
+    session_->starter.run([&] { start_processes(workers, options, settings); });
+  }
 
   try {
     wait_until_constructed(workers, deadline, options.spawn_timeout);
@@ -175,23 +196,61 @@ std::shared_ptr<WorkerHandle> Cluster::serve_here(WorkerTypeId type, SpawnOption
 
 void Cluster::start_processes(std::span<std::shared_ptr<RemoteWorker> const> workers,
                               SpawnOptions const& options, Settings const& settings) {
-  auto const& cluster_options = session_->options;
-  BootRecord boot{.secret = session_->runtime->secret,
-                  .id = {},
-                  .parent_pid = ::getpid(),
-                  .master = listener_ ? listener_->endpoint() : Endpoint{},
-                  .transport = cluster_options.transport,
-                  .settings = settings,
-                  .shutdown_on = options.shutdown_on,
-                  .umask = options.umask};
   for (auto const& worker : workers) {
-    boot.id = worker->id();
-    boot.serial = worker->serial();
     try {
-      worker->adopt(start_local_process(boot, cluster_options.worker_arguments, options));
+      worker->adopt(start_local_process(boot_record(*worker, options, settings),
+                                        session_->options.worker_arguments, options));
     } catch (std::exception const& error) {
       worker->fail_to_start(error.what());
     }
+  }
+}
+
+BootRecord Cluster::boot_record(RemoteWorker const& worker, SpawnOptions const& options,
+                                Settings const& settings) const {
+  return {.secret = session_->runtime->secret,
+          .id = worker.id(),
+          .serial = worker.serial(),
+          .parent_pid = ::getpid(),
+          .master = listener_ ? listener_->endpoint() : Endpoint{},
+          .over_mpi = hall_ != nullptr,
+          .transport = session_->options.transport,
+          .settings = settings,
+          .shutdown_on = options.shutdown_on,
+          .umask = options.umask};
+}
+
+/// Each worker by a call of its own, side by side. MPI starts an agent for it, which comes to the
+/// hall and starts the worker there; the worker joins MPI, and that ends the call.
+void Cluster::start_under_mpi(std::span<std::shared_ptr<RemoteWorker> const> workers,
+                              SpawnOptions const& options, Settings const& settings,
+                              Deadline deadline) {
+  std::lock_guard const lock(starts_mutex_);
+  std::erase_if(starts_, [](auto const& each) {
+    return each.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  });
+  for (auto const& worker : workers) {
+    worker->expect_plane();
+    required_mpi_backend().spawn(
+        hall_->variable_of(worker->serial()), "--cohort-worker=" + worker->id().to_string(),
+        [weak = std::weak_ptr(worker), runtime = session_->runtime](
+            MpiBackend::MakePlane const& make_plane, std::string failure) {
+          if (auto const alive = weak.lock())
+            alive->take_plane(runtime->engine, make_plane, std::move(failure));
+        });
+    starts_.push_back(std::async(std::launch::async, [this, worker, options, settings, deadline] {
+      try {
+        auto agent = hall_->wait_for(worker->serial(), deadline);
+        if (!agent) {
+          return worker->fail_to_start("MPI did not start a process for it in time");
+        }
+        worker->adopt(start_local_process(boot_record(*worker, options, settings),
+                                          session_->options.worker_arguments, options,
+                                          starter_through(std::move(agent), deadline)));
+      } catch (std::exception const& error) {
+        worker->fail_to_start(error.what());
+      }
+    }));
   }
 }
 

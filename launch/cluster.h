@@ -3,7 +3,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <future>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -14,11 +16,13 @@
 
 namespace cohort {
 
+class AgentHall;
 class Engine;
 class RemoteWorker;
 class Listener;
 class Session;
 class WorkerHandle;
+struct BootRecord;
 struct Runtime;
 
 /// One per master. Any thread may spawn through it. Futures must not be waited for once it is gone.
@@ -70,10 +74,17 @@ class Cluster {
   [[nodiscard]] Clock::duration patience_with_ends() const;
   void start_processes(std::span<std::shared_ptr<RemoteWorker> const> workers,
                        SpawnOptions const& options, Settings const& settings);
+  void start_under_mpi(std::span<std::shared_ptr<RemoteWorker> const> workers,
+                       SpawnOptions const& options, Settings const& settings, Deadline deadline);
+  [[nodiscard]] BootRecord boot_record(RemoteWorker const& worker, SpawnOptions const& options,
+                                       Settings const& settings) const;
 
   std::unique_ptr<Session> session_;
   bool made_runtime_ = false;
   std::shared_ptr<Listener> listener_;  // for Transport::kTcp
+  std::unique_ptr<AgentHall> hall_;     // for Launcher::kMpi
+  std::mutex starts_mutex_;
+  std::vector<std::future<void>> starts_;  // under MPI; each waits for its agent
 };
 
 }  // namespace cohort

@@ -1,6 +1,8 @@
-// Starts a worker's process on this machine: posix_spawn of the running executable.
+// Starts a worker's process on this machine: the running executable, by posix_spawn or through an
+// agent.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -8,6 +10,7 @@
 
 #include "launch/boot.h"
 #include "launch/options.h"
+#include "launch/start_plan.h"
 #include "transports/socket.h"
 
 namespace cohort {
@@ -16,9 +19,25 @@ struct LocalProcess {
   pid_t pid = -1;
   pid_t group = 0;  ///< to kill with it, where a wrapping command may have the worker as its child
   UniqueFd pidfd;
+  UniqueFd agent;        ///< of whoever started it, where that is not this process
   UniqueFd socket;       ///< our end of the control connection, for Transport::kUnix
   UniqueFd stdout_pipe;  ///< to read from, for Redirect::Mode::kForward and kPipe
   UniqueFd stderr_pipe;
+};
+
+struct StartedProcess {
+  pid_t pid = -1;
+  UniqueFd pidfd;
+  UniqueFd agent;
+};
+/// Who starts processes.
+struct Starter {
+  pid_t parent = 0;        ///< of what it starts
+  bool renumbers = false;  ///< what it starts inherits descriptors under small numbers of its own
+  std::function<StartedProcess(StartPlan)> start;
+
+  /// This process.
+  [[nodiscard]] static Starter here();
 };
 
 /// Starts one process. Call it from a thread that lives as long as the workers are to live: the
@@ -26,6 +45,7 @@ struct LocalProcess {
 /// the inherited socket. Throws std::system_error or std::runtime_error that names the step.
 [[nodiscard]] LocalProcess start_local_process(BootRecord boot,
                                                std::vector<std::string> const& arguments,
-                                               SpawnOptions const& options);
+                                               SpawnOptions const& options,
+                                               Starter const& starter = Starter::here());
 
 }  // namespace cohort

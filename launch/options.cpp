@@ -3,6 +3,8 @@
 #include <array>
 #include <charconv>
 #include <stdexcept>
+#include <string_view>
+#include <utility>
 
 #include <sched.h>
 #include <unistd.h>
@@ -71,20 +73,35 @@ void check_for_serve(SpawnOptions const& options) {
   refuse_unless(options.redirect_stderr.mode == unset.redirect_stderr.mode, "redirect_stderr");
 }
 
-std::uint32_t parse_workers(std::string const& text) {
+WorkersChoice parse_workers(std::string const& text) {
   constexpr std::uint32_t kMost = 100'000;
   std::string_view number = text;
-  if (number == "local") return usable_cores();
-  if (number.starts_with("local:")) number.remove_prefix(6);
+  auto launcher = Launcher::kLocal;
+  for (auto const& [name, named] :
+       {std::pair<std::string_view, Launcher>("local", Launcher::kLocal),
+        {"mpi", Launcher::kMpi}}) {
+    if (number == name) return {named, usable_cores()};
+    if (!number.starts_with(name) || number[name.size()] != ':') continue;
+    number.remove_prefix(name.size() + 1);
+    launcher = named;
+    break;
+  }
   std::uint32_t workers = 0;
   auto const [stop, error] = std::from_chars(number.data(), number.data() + number.size(), workers);
   if (error != std::errc{} || stop != number.data() + number.size() || workers == 0 ||
       workers > kMost) {
     throw std::invalid_argument("--workers " + text +
-                                ": expected local (one per core), local:N or N, with N from 1 to " +
+                                ": expected local (one per core), local:N, N, mpi or mpi:N, with "
+                                "N from 1 to " +
                                 std::to_string(kMost));
   }
-  return workers;
+  return {launcher, workers};
+}
+
+MpiOptions::Fabric parse_fabric(std::string const& text) {
+  if (text == "ob1") return MpiOptions::Fabric::kOb1;
+  if (text == "ucx") return MpiOptions::Fabric::kUcx;
+  throw std::invalid_argument("--mpi-fabric " + text + ": expected ob1 or ucx");
 }
 
 Transport parse_transport(std::string const& text) {

@@ -21,12 +21,34 @@ enum class Transport {
   kTcp,   ///< a TCP connection over loopback
 };
 
+/// Who starts workers' processes.
+enum class Launcher : std::uint8_t {
+  kLocal,  ///< this process
+  kMpi,    ///< MPI_Comm_spawn, one call for each worker; calls travel over MPI
+};
+
+/// What is particular to Launcher::kMpi. The program must be linked with cohort::mpi.
+struct MpiOptions {
+  enum class Fabric : std::uint8_t {
+    kOb1,  ///< Open MPI's own; between a master and the workers it spawned that is TCP
+    kUcx,  ///< shared memory by UCX: a tenth of the latency, slower starts, more memory
+  };
+  Fabric fabric = Fabric::kOb1;
+  /// More workers than the runtime has slots for.
+  bool oversubscribe = false;
+  /// Where mpirun was started without --enable-recovery, so that one dead worker ends the whole
+  /// job: start this program again, outside of mpirun's job, rather than refuse.
+  bool restart_without_recovery = false;
+};
+
 /// Where workers run. `--workers` and `--transport` on the command line of a program that uses
 /// start_app; fill it in yourself for a program with a command line of its own.
 struct ClusterOptions {
   /// Workers that spawn starts where its options name no number; 0: one for each core that this
   /// process may run on.
   std::uint32_t workers = 0;
+  Launcher launcher = Launcher::kLocal;
+  MpiOptions mpi{};
   Transport transport = Transport::kUnix;
   Settings settings{};
   /// What stands on a worker's command line, for a program that looks there before it asks
@@ -35,8 +57,14 @@ struct ClusterOptions {
   std::vector<std::string> worker_arguments{};
 };
 
-/// Reads "local", "local:N", or "N". Throws std::invalid_argument that says what is allowed.
-[[nodiscard]] std::uint32_t parse_workers(std::string const& text);
+/// Reads "local", "local:N", "N", "mpi", or "mpi:N"; without an N it is one for each core. Throws
+/// std::invalid_argument that says what is allowed.
+struct WorkersChoice {
+  Launcher launcher = Launcher::kLocal;
+  std::uint32_t count = 0;
+};
+[[nodiscard]] WorkersChoice parse_workers(std::string const& text);
+[[nodiscard]] MpiOptions::Fabric parse_fabric(std::string const& text);
 [[nodiscard]] Transport parse_transport(std::string const& text);
 /// The cores in this process's affinity mask.
 [[nodiscard]] std::uint32_t usable_cores();

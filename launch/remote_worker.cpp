@@ -3,6 +3,7 @@
 #include <csignal>
 #include <utility>
 
+#include "launch/agent.h"
 #include "launch/log.h"
 #include "transports/stream_channel.h"
 
@@ -42,6 +43,7 @@ RemoteWorker::~RemoteWorker() {
 
 void RemoteWorker::adopt(LocalProcess process) {
   session_.engine.run_locked([&] {
+    if (finalized_) return;  // an agent whose socket closes ends what it started
     try {
       watch(process);
     } catch (...) {
@@ -59,9 +61,15 @@ void RemoteWorker::adopt(LocalProcess process) {
 void RemoteWorker::watch(LocalProcess& process) {
   auto const self = shared_from_this();
   pid_ = process.pid;
-  process_ = std::make_shared<ChildProcess>(
-      session_.engine, std::move(process.pidfd),
-      [self](ExitReport report) { self->on_exit(std::move(report)); }, process.group);
+  auto on_exit = [self](ExitReport report) { self->on_exit(std::move(report)); };
+  if (process.agent) {
+    process_ = std::make_shared<AgentsProcess>(session_.engine, std::move(process.agent),
+                                               std::move(process.pidfd), std::move(on_exit),
+                                               process.group);
+  } else {
+    process_ = std::make_shared<ChildProcess>(session_.engine, std::move(process.pidfd),
+                                              std::move(on_exit), process.group);
+  }
   session_.engine.attach(process_);
   auto const tag = "[worker " + id_.to_string() + ' ' + (name_.empty() ? "" : name_ + ' ') +
                    session_.runtime->host + ' ' + std::to_string(pid_) + "] ";
@@ -81,6 +89,72 @@ void RemoteWorker::watch(LocalProcess& process) {
       *session_.runtime, std::move(process.socket),
       [self](HandshakeSource::Outcome outcome) { self->on_handshake(std::move(outcome)); });
   handshake_->start(std::nullopt);  // spawn_timeout is enough: nobody else has this socket
+}
+
+// ---- the data plane ----
+
+class RemoteWorker::DataHandler : public ConnectionHandler {
+ public:
+  explicit DataHandler(RemoteWorker& worker) : worker_(worker) {}
+
+ private:
+  std::shared_ptr<Batch> on_calls(std::shared_ptr<Batch> batch) override {
+    return worker_.on_calls(std::move(batch));
+  }
+  void on_cancel(CallId) override {}
+  void on_shutdown() override {}
+  void on_dying(RemoteFailure) override {}
+  /// MPI knows of no end: the format was breached.
+  void on_end(End, std::string text) override {
+    worker_.end_text_ = std::move(text);
+    worker_.kill_after(milliseconds(0));
+  }
+
+  RemoteWorker& worker_;
+};
+
+void RemoteWorker::take_plane(Engine& engine, MpiBackend::MakePlane const& make_plane,
+                              std::string failure) {
+  auto const self = shared_from_this();
+  engine.run_locked([&] {
+    if (finalized_) return;
+    if (!failure.empty()) {
+      refuse(std::move(failure));
+      if (!process_) return finalize();
+      return kill_after(milliseconds(0));
+    }
+    plane_ = make_plane(engine);
+    if (!control_) return;
+    open_plane();
+    send_construct();
+  });
+}
+
+void RemoteWorker::open_plane() {
+  data_handler_ = std::make_unique<DataHandler>(*this);
+  connection_ = std::make_shared<Connection>(session_.engine, plane_->take_channel(), settings_,
+                                             control_->peer(), *data_handler_);
+  connection_->start();
+  plane_->open(connection_, control_);
+  for (auto const& [kind, count] : std::exchange(early_signals_, {})) on_data_plane(kind, count);
+}
+
+void RemoteWorker::on_data_plane(FrameKind kind, std::uint64_t count) {
+  if (!expects_plane_) return;
+  if (!connection_) return early_signals_.push_back({kind, count});
+  if (kind != FrameKind::kGoodbye) return plane_->on_signal(kind, count);
+  goodbye_count_ = count;
+  plane_->on_signal(FrameKind::kBell, count);
+  answer_goodbye();
+}
+
+/// The worker ends when it hears that all of its packets have come.
+void RemoteWorker::answer_goodbye() {
+  if (finalized_ || end_) return;
+  if (plane_->has_taken(goodbye_count_)) return control_->send_control(FrameKind::kGoodbye);
+  constexpr milliseconds kLookAgain{1};
+  session_.engine.timers().schedule(Clock::now() + kLookAgain,
+                                    [self = shared_from_this()] { self->answer_goodbye(); });
 }
 
 void RemoteWorker::fail_to_start(std::string reason) {
@@ -109,19 +183,21 @@ void RemoteWorker::on_handshake(HandshakeSource::Outcome outcome) {
 }
 
 bool RemoteWorker::take_connection(HandshakeSource::Outcome& outcome) {
-  if (connection_ || finalized_) return false;
+  if (control_ || finalized_) return false;
   Provenance peer{
       .worker = id_, .name = name_, .host = outcome.claim.host, .pid = outcome.claim.pid};
-  connection_ = std::make_shared<Connection>(
+  control_ = std::make_shared<Connection>(
       session_.engine, std::make_unique<StreamChannel>(std::move(outcome.socket)), settings_,
       std::move(peer), *this, outcome.leftover);
-  connection_->start();
-  send_construct();  // after start(): a large Init has to wait for room
+  if (!expects_plane_) connection_ = control_;
+  control_->start();
+  if (plane_) open_plane();
+  if (connection_) send_construct();  // after start(): a large Init has to wait for room
   return true;
 }
 
 bool RemoteWorker::refuse_connection(std::string const& reason) {
-  if (connection_ || finalized_) return false;
+  if (control_ || finalized_) return false;
   refuse(reason);
   kill_after(kExitGrace);
   return true;
@@ -147,7 +223,7 @@ void RemoteWorker::throw_if_not_constructed() const {
 Provenance RemoteWorker::where() const {
   Provenance place{.worker = id_, .name = name_, .host = session_.runtime->host};
   session_.engine.run_locked([&] {
-    if (connection_) place = connection_->peer();
+    if (control_) place = control_->peer();
     place.pid = pid_;
   });
   return place;
@@ -191,7 +267,7 @@ void RemoteWorker::shut_down() {
     shutdown_requested_ = true;
     // A constructor that hangs would only be waited for in vain.
     if (!connection_ || !construct_->done.ready()) return kill();
-    connection_->send_control(FrameKind::kShutdown);
+    control_->send_control(FrameKind::kShutdown);
     kill_after(settings_.shutdown_timeout);
   });
 }
@@ -200,7 +276,11 @@ void RemoteWorker::kill() {
   if (ended()) return;  // the session may be gone
   auto const self = shared_from_this();
   session_.engine.run_locked([&] {
-    if (process_) process_->kill();
+    if (process_) {
+      process_->kill();
+    } else if (expects_plane_) {
+      finalize();  // whoever comes to start it finds that out
+    }
   });
 }
 
@@ -251,8 +331,9 @@ void RemoteWorker::on_exit(ExitReport report) {
   process_.reset();
   // What the worker sent before it died is delivered first; its end of the stream follows,
   // unless a process that it left behind keeps the socket open.
-  while (connection_ && !end_ && connection_->on_readable()) {
+  while (control_ && !end_ && control_->on_readable()) {
   }
+  if (plane_ && connection_) plane_->take_the_rest();
   finalize();
 }
 
@@ -261,8 +342,8 @@ void RemoteWorker::finalize() {
   if (std::exchange(finalized_, true)) return;
   session_.engine.timers().cancel(kill_timer_);
   if (handshake_) handshake_->abandon();
-  handshake_.reset();                            // its callback holds this object
-  bool const still_open = connection_ && !end_;  // a process that the worker left behind has it
+  handshake_.reset();                         // its callback holds this object
+  bool const still_open = control_ && !end_;  // a process that the worker left behind has it
   if (still_open) end_ = End::kClosed;
   if (stdout_) stdout_->finish();
   if (stderr_) stderr_->finish();
@@ -279,8 +360,12 @@ void RemoteWorker::finalize() {
     auto const reason = expected ? "the worker was shut down" : error.reason();
     connection_->fail_pending(ErrorKind::kDisconnected, reason,
                               expected ? std::nullopt : error.exit());
-    if (still_open) connection_->close(ErrorKind::kDisconnected, reason);
+    if (connection_ != control_) connection_->close(ErrorKind::kDisconnected, reason);
+    if (still_open) control_->close(ErrorKind::kDisconnected, reason);
   }
+  if (plane_) plane_->close();
+  plane_.reset();  // with it goes what polls for it, which the session may not outlive
+
   if (!construct_sent_) {
     construct_sent_ = true;
     construct_->settle_with(error);
@@ -309,7 +394,7 @@ std::string RemoteWorker::describe_end() const {
   bool const killed_by_us = killed_by_us_ && (!exit_ || exit_->signal == SIGKILL);
   if (!killed_by_us && exit_ && !exit_->to_string().empty()) {
     add(exit_->to_string());
-    if (!connection_) add("before it had connected");
+    if (!control_) add("before it had connected");
   } else {
     add(end_text_);
     if (killed_by_us) add("it was killed");

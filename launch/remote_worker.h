@@ -13,6 +13,7 @@
 #include "launch/construct.h"
 #include "launch/handshake_source.h"
 #include "launch/local_launcher.h"
+#include "launch/mpi_backend.h"
 #include "launch/output_forwarder.h"
 #include "launch/session.h"
 #include "launch/worker_handle.h"
@@ -32,6 +33,11 @@ class RemoteWorker : public WorkerHandle,
   void adopt(LocalProcess process);
   /// There is no process, for this reason. Instead of adopt().
   void fail_to_start(std::string reason);
+  /// The worker's calls travel beside its control connection. Before adopt().
+  void expect_plane() { expects_plane_ = true; }
+  /// What they travel over; or why there is nothing, which ends the worker.
+  /// The engine is the session's, which may be gone.
+  void take_plane(Engine& engine, MpiBackend::MakePlane const& make_plane, std::string failure);
   /// Takes a socket over whose peer proved to be this worker. False where it has one already.
   bool take_connection(HandshakeSource::Outcome& outcome);
   /// A peer that proved to be this worker was refused. False where that says nothing about it.
@@ -74,13 +80,20 @@ class RemoteWorker : public WorkerHandle,
   void on_cancel(CallId) override {}
   void on_shutdown() override {}
   void on_dying(RemoteFailure failure) override;
+  void on_data_plane(FrameKind kind, std::uint64_t count) override;
   void on_end(End end, std::string text) override;
+
+  /// Hears of the data connection, where there is one.
+  class DataHandler;
 
   void watch(LocalProcess& process);
   void on_handshake(HandshakeSource::Outcome outcome);
   void on_exit(ExitReport report);
   void refuse(std::string reason);
   void send_construct();
+  void open_plane();
+  void answer_goodbye();
+
   void kill_after(std::chrono::milliseconds delay);
   void finalize();
   [[nodiscard]] Error death() const;
@@ -96,14 +109,20 @@ class RemoteWorker : public WorkerHandle,
   Settings const settings_;
   std::string const name_;
 
-  std::shared_ptr<ChildProcess> process_;
+  std::shared_ptr<WatchedProcess> process_;
   std::shared_ptr<HandshakeSource> handshake_;
   std::shared_ptr<OutputForwarder> stdout_;
   std::shared_ptr<OutputForwarder> stderr_;
   bool hands_out_stdout_ = false;
   bool hands_out_stderr_ = false;
   Pipes pipes_;
-  std::shared_ptr<Connection> connection_;
+  std::shared_ptr<Connection> control_;
+  std::shared_ptr<Connection> connection_;  // for calls: the same, or the data plane's
+  bool expects_plane_ = false;
+  std::shared_ptr<DataPlane> plane_;
+  std::unique_ptr<DataHandler> data_handler_;
+  std::vector<std::pair<FrameKind, std::uint64_t>> early_signals_;  // before there was a plane
+  std::uint64_t goodbye_count_ = 0;
   pid_t pid_ = 0;
 
   CallState* construct_;  // ours until it is given to the connection

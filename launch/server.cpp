@@ -193,8 +193,9 @@ void Server::say_goodbye(bool orderly, Deadline deadline) {
     if (guest->is_owner) owner = guest->client->connection;
   }
   if (owner) {
-    if (orderly) owner->send_control(FrameKind::kGoodbye);
+    if (orderly && !hooks_.say_goodbye) owner->send_control(FrameKind::kGoodbye);
     static_cast<void>(owner->drain(deadline));
+    if (orderly && hooks_.say_goodbye) hooks_.say_goodbye(deadline);
   }
   say_goodbye_to_others(orderly, deadline);
   if (owner) owner->close(ErrorKind::kDisconnected, "this worker ends");

@@ -26,6 +26,10 @@ class Server : public std::enable_shared_from_this<Server> {
     std::function<void(ConnectionHandler::End)> on_owner_end;
     /// Somebody asks the worker to end. Under the I/O lock.
     std::function<void()> on_shutdown;
+    /// Tells the owner that this is an orderly end, where its connection for calls is not the one
+    /// to
+    /// say so; once all that was sent there is on its way.
+    std::function<void(Deadline)> say_goodbye{};
     /// A one-way call, or a callback of a stream, threw. On the thread that ran it.
     std::function<void(RemoteFailure)> on_background_failure;
     /// No call runs any more, and none will; the callbacks that may use the object are waited for

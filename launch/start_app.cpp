@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "launch/command_line.h"
 #include "launch/log.h"
+#include "launch/mpi_backend.h"
 
 namespace cohort {
 namespace {
@@ -39,11 +40,30 @@ void add_parsed_option(CLI::App& app, char const* name, char const* type, char c
 }  // namespace
 
 void add_cluster_options(CLI::App& app, ClusterOptions& options) {
-  add_parsed_option(app, "--workers", "WHERE", "where workers run: local (one per core), local:N",
-                    options.workers, parse_workers);
+  auto const read = [&options](std::string const& text) {
+    try {
+      auto const choice = parse_workers(text);
+      options.launcher = choice.launcher;
+      options.workers = choice.count;
+    } catch (std::invalid_argument const& error) {
+      throw CLI::ValidationError(error.what());
+    }
+  };
+  app.add_option_function<std::string>("--workers", read,
+                                       "where workers run: local (one per core), local:N; mpi, "
+                                       "mpi:N (MPI_Comm_spawn, under mpirun or alone)")
+      ->type_name("WHERE");
   add_parsed_option(app, "--transport", "KIND",
                     "how local workers talk to their master: unix (default) or tcp",
                     options.transport, parse_transport);
+  if (mpi_backend() == nullptr) return;
+  add_parsed_option(app, "--mpi-fabric", "KIND",
+                    "what MPI's messages travel over: ob1 (default) or ucx (shared memory)",
+                    options.mpi.fabric, parse_fabric);
+  app.add_flag("--mpi-oversubscribe", options.mpi.oversubscribe,
+               "start more MPI workers than there are slots");
+  app.add_flag("--mpi-restart", options.mpi.restart_without_recovery,
+               "under an mpirun without --enable-recovery: start again outside of its job");
 }
 
 int run_app(AppTypes types, int argc, char** argv, Extras extras, Master const& master) {

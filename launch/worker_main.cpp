@@ -14,9 +14,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "launch/agent.h"
 #include "launch/allocator.h"
 #include "launch/boot.h"
 #include "launch/handshake.h"
+#include "launch/mpi_backend.h"
 #include "launch/options.h"
 #include "launch/runtime.h"
 #include "launch/server.h"
@@ -43,14 +45,21 @@ std::atomic<WorkerProcess*> g_process{nullptr};
 /// A process that is one worker: how it ends, and what it says of its death.
 class WorkerProcess {
  public:
-  WorkerProcess(std::shared_ptr<Runtime> runtime, BootRecord const& boot)
+  /// `plane` carries the calls, where the control connection does not.
+  WorkerProcess(std::shared_ptr<Runtime> runtime, BootRecord const& boot,
+                std::shared_ptr<DataPlane> plane)
       : runtime_(std::move(runtime)),
+        settings_(boot.settings),
         shutdown_timeout_(boot.settings.shutdown_timeout),
         shutdown_on_(boot.shutdown_on),
+        plane_(std::move(plane)),
         server_(std::make_shared<Server>(
             runtime_, boot.id, boot.settings,
             Server::Hooks{.on_owner_end = [this](ConnectionHandler::End) { on_master_gone(); },
                           .on_shutdown = [this] { stop_within(shutdown_timeout_); },
+                          .say_goodbye = plane_
+                                             ? [this](Deadline deadline) { say_goodbye(deadline); }
+                                             : std::function<void(Deadline)>(),
                           .on_background_failure =
                               [this](RemoteFailure what) { die_of(std::move(what)); }})) {
     runtime_->engine.on_uncaught([this](ExceptionText text) {
@@ -66,20 +75,61 @@ class WorkerProcess {
   }
 
   int run(UniqueFd socket, int master_pid) {
-    master_ =
-        server_->add_client(std::make_unique<StreamChannel>(std::move(socket)),
-                            Provenance{.worker = {}, .host = {}, .pid = master_pid}, {}, true);
+    Provenance const master{.worker = {}, .host = {}, .pid = master_pid};
+    auto channel = std::make_unique<StreamChannel>(std::move(socket));
+    if (!plane_) {
+      master_ = server_->add_client(std::move(channel), master, {}, true);
+    } else {
+      master_ = std::make_shared<Connection>(runtime_->engine, std::move(channel), settings_,
+                                             master, control_handler_);
+      auto const data = server_->add_client(plane_->take_channel(), master, {}, true);
+      plane_->open(data, master_);
+      master_->start();
+    }
     g_process.store(this);
     std::set_terminate(&on_terminate);
     server_->run();
     bool const orderly = !master_lost_.load() && !failed_.load();
     server_->say_goodbye(orderly, Deadline::after(shutdown_timeout_));
+    if (plane_) {
+      runtime_->engine.run_locked([this] { plane_->close(); });
+      master_->close(ErrorKind::kDisconnected, "this worker ends");
+    }
     if (failed_.load()) return kExitFailed;
+    if (orderly) return EXIT_SUCCESS;
     return master_lost_.load() && shutdown_on_ != ShutdownOn::kCalledShutdown ? kExitMasterLost
                                                                               : EXIT_SUCCESS;
   }
 
  private:
+  /// Hears of the control connection where calls travel beside it.
+  class ControlHandler : public ConnectionHandler {
+   public:
+    explicit ControlHandler(WorkerProcess& process) : process_(process) {}
+
+   private:
+    std::shared_ptr<Batch> on_calls(std::shared_ptr<Batch> batch) override { return batch; }
+    void on_cancel(CallId) override {}
+    void on_shutdown() override { process_.stop_within(process_.shutdown_timeout_); }
+    void on_dying(RemoteFailure) override {}
+    void on_data_plane(FrameKind kind, std::uint64_t count) override {
+      if (kind != FrameKind::kGoodbye) return process_.plane_->on_signal(kind, count);
+      process_.goodbye_heard_.set(process_.runtime_->engine);
+    }
+    void on_end(End, std::string) override {
+      process_.goodbye_heard_.set(process_.runtime_->engine);
+      process_.on_master_gone();
+    }
+
+    WorkerProcess& process_;
+  };
+
+  /// Says how many packets it has sent, and stays to send them until the master has them all.
+  void say_goodbye(Deadline deadline) {
+    master_->send_control(FrameKind::kGoodbye, {}, plane_->sent());
+    runtime_->engine.wait(goodbye_heard_, deadline);
+  }
+
   void on_master_gone() {
     master_lost_.store(true);
     if (shutdown_on_ != ShutdownOn::kCalledShutdown) stop_within(kOrphanGrace);
@@ -150,10 +200,14 @@ class WorkerProcess {
   }
 
   std::shared_ptr<Runtime> const runtime_;
+  Settings const settings_;
   milliseconds const shutdown_timeout_;
   ShutdownOn const shutdown_on_;
+  std::shared_ptr<DataPlane> const plane_;
+  ControlHandler control_handler_{*this};
+  Event goodbye_heard_;
   std::shared_ptr<Server> const server_;
-  std::shared_ptr<Connection> master_;
+  std::shared_ptr<Connection> master_;  // its control connection
   std::atomic<bool> master_lost_{false};
   std::atomic<bool> failed_{false};
 };
@@ -182,9 +236,12 @@ void close_on_exec(int descriptor) {
 
 }  // namespace
 
-bool is_worker_process() noexcept { return std::getenv(kWorkerVariable) != nullptr; }
+bool is_worker_process() noexcept {
+  return std::getenv(kWorkerVariable) != nullptr || std::getenv(kAgentVariable) != nullptr;
+}
 
 int run_worker(AppTypes types) {
+  if (std::getenv(kAgentVariable) != nullptr) return run_agent();
   keep_freed_memory();
   auto const host = host_name();
   std::string who = "worker";
@@ -209,7 +266,9 @@ int run_worker(AppTypes types) {
     handshake_with_master(socket.get(), boot.secret, runtime->description,
                           {.serial = boot.serial, .pid = ::getpid(), .host = runtime->host},
                           deadline);
-    return WorkerProcess(std::move(runtime), boot).run(std::move(socket), boot.parent_pid);
+    auto plane = boot.over_mpi ? required_mpi_backend().join(runtime->engine) : nullptr;
+    return WorkerProcess(std::move(runtime), boot, std::move(plane))
+        .run(std::move(socket), boot.parent_pid);
   } catch (std::exception const& error) {
     std::fprintf(stderr, "cohort: %s (%s, pid %d) cannot go on: %s\n", who.c_str(), host.c_str(),
                  static_cast<int>(::getpid()), error.what());

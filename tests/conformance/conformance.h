@@ -6,6 +6,7 @@
 #include <ostream>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -34,18 +35,31 @@ using namespace std::chrono_literals;
 
 struct Place {
   char const* name;
-  cohort::Transport transport;
-  bool in_process;  ///< served by a thread of the test rather than spawned
+  cohort::ClusterOptions options;
+  bool in_process = false;  ///< served by a thread of the test rather than spawned
 };
 inline void PrintTo(Place const& place, std::ostream* out) { *out << place.name; }
 
-inline constexpr Place kPlaces[] = {{"unix_local", cohort::Transport::kUnix, false},
-                                    {"tcp_local", cohort::Transport::kTcp, false},
-                                    {"inproc", cohort::Transport::kUnix, true}};
+/// Of this program: local_places.cpp, mpi_places.cpp.
+[[nodiscard]] std::vector<Place> places();
+[[nodiscard]] inline std::vector<Place> process_places() {
+  auto with_processes = places();
+  std::erase_if(with_processes, [](Place const& place) { return place.in_process; });
+  return with_processes;
+}
 
 class Conformance : public testing::TestWithParam<Place> {
  protected:
+  /// What MPI sets up with its first worker stays.
+  void SetUp() override {
+    if (!over_mpi()) return;
+    cohort::Cluster first(kTypes, options);
+    static_cast<void>(cohort::spawn_one<Everything>(first, {}, 0));
+  }
   [[nodiscard]] bool in_process() const { return GetParam().in_process; }
+  [[nodiscard]] bool over_mpi() const {
+    return GetParam().options.launcher == cohort::Launcher::kMpi;
+  }
 
   template <class W, class... Init>
   Worker<W> start_with(SpawnOptions how, Init&&... init) {
@@ -62,7 +76,7 @@ class Conformance : public testing::TestWithParam<Place> {
   /// Ends all workers.
   void end_cluster() { cluster_.reset(); }
 
-  cohort::ClusterOptions options{.transport = GetParam().transport};
+  cohort::ClusterOptions options = GetParam().options;
   Failures failures;
 
  private:
@@ -81,8 +95,8 @@ std::vector<T> all_of(Stream<T>& stream) {
 
 inline std::string name_of(testing::TestParamInfo<Place> const& test) { return test.param.name; }
 #define COHORT_EACH_PLACE(suite) \
-  INSTANTIATE_TEST_SUITE_P(At, suite, testing::ValuesIn(kPlaces), &name_of)
+  INSTANTIATE_TEST_SUITE_P(At, suite, testing::ValuesIn(places()), &name_of)
 #define COHORT_EACH_PROCESS_PLACE(suite) \
-  INSTANTIATE_TEST_SUITE_P(At, suite, testing::ValuesIn(kPlaces, kPlaces + 2), &name_of)
+  INSTANTIATE_TEST_SUITE_P(At, suite, testing::ValuesIn(process_places()), &name_of)
 
 }  // namespace conformance

@@ -429,22 +429,28 @@ TEST(Secret, IsAnotherOneEachTime) {
 // ---- options ------------------------------------------------------------------------------------
 
 TEST(ParseWorkers, ReadsWhatItSaysItReads) {
-  EXPECT_EQ(cohort::parse_workers("local"), cohort::usable_cores());
-  EXPECT_EQ(cohort::parse_workers("local:7"), 7U);
-  EXPECT_EQ(cohort::parse_workers("12"), 12U);
-  EXPECT_EQ(cohort::parse_workers("100000"), 100'000U);
+  EXPECT_EQ(cohort::parse_workers("local").count, cohort::usable_cores());
+  EXPECT_EQ(cohort::parse_workers("local:7").count, 7U);
+  EXPECT_EQ(cohort::parse_workers("12").count, 12U);
+  EXPECT_EQ(cohort::parse_workers("100000").count, 100'000U);
+  EXPECT_EQ(cohort::parse_workers("12").launcher, cohort::Launcher::kLocal);
+  EXPECT_EQ(cohort::parse_workers("mpi:7").count, 7U);
+  EXPECT_EQ(cohort::parse_workers("mpi").count, cohort::usable_cores());
+  EXPECT_EQ(cohort::parse_workers("mpi").launcher, cohort::Launcher::kMpi);
 }
 
 TEST(ParseWorkers, NamesTheOptionAndWhatIsAllowed) {
-  for (std::string const text : {"", "0", "local:", "local:0", "local:x", "4x", "-1", " 4",
-                                 "100001", "99999999999", "locals"}) {
+  for (std::string const text :
+       {"", "0", "local:", "local:0", "local:x", "4x", "-1", " 4", "100001", "99999999999",
+        "locals", "local7", "mpi7", "mpi:", "mpi:x"}) {
     try {
       static_cast<void>(cohort::parse_workers(text));
       ADD_FAILURE() << '"' << text << "\" was accepted";
     } catch (std::invalid_argument const& error) {
       EXPECT_EQ(std::string(error.what()),
                 "--workers " + text +
-                    ": expected local (one per core), local:N or N, with N from 1 to 100000");
+                    ": expected local (one per core), local:N, N, mpi or mpi:N, with N from 1 to "
+                    "100000");
     }
   }
 }

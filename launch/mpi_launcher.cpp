@@ -1,0 +1,118 @@
+// The backend of --workers mpi:N: workers by MPI_Comm_spawn, each by a call of its own, so that the
+// death of one leaves the others alone.
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include <mpi.h>
+#include <unistd.h>
+
+#include "launch/log.h"
+#include "launch/mpi_backend.h"
+#include "launch/mpi_runtime.h"
+#include "transports/mpi_hub.h"
+
+namespace cohort {
+namespace {
+
+/// More at a time gain nothing, and one that hangs takes its place for good.
+constexpr int kSpawnsAtATime = 3;
+
+/// The one hub of an engine, made when it is first needed. Under the I/O lock.
+std::shared_ptr<MpiHub> hub_of(Engine& engine) {
+  static std::mutex mutex;
+  static std::weak_ptr<MpiHub> last;
+  std::lock_guard const lock(mutex);
+  auto hub = last.lock();
+  if (!hub || &hub->engine() != &engine) {
+    hub = std::make_shared<MpiHub>(engine);
+    engine.attach(hub);
+    last = hub;
+  }
+  return hub;
+}
+
+class Spawner : public MpiBackend {
+ public:
+  void start(MpiOptions const& options) override {
+    std::lock_guard const lock(mutex_);
+    if (std::exchange(started_, true)) return;
+    auto const chosen = mpi::prepare_master(options);
+    mpi::initialise();
+    mpi::finalize_at_exit();
+    log(LogLevel::kInfo, chosen);
+  }
+
+  void spawn(std::string agent_variable, std::string label, Spawned done) override {
+    // A call that hangs is left to itself; nothing else waits for it.
+    std::thread([this, variable = std::move(agent_variable), label = std::move(label),
+                 done = std::move(done)]() mutable {
+      {
+        std::unique_lock lock(mutex_);
+        place_free_.wait(lock, [this] { return spawning_ < kSpawnsAtATime; });
+        ++spawning_;
+      }
+      mpi::expect_no_finalize();
+      MPI_Comm workers = MPI_COMM_NULL;
+      int const result = call_spawn(variable, label, workers);
+      mpi::expect_finalize_again();
+      {
+        std::lock_guard const lock(mutex_);
+        --spawning_;
+      }
+      place_free_.notify_one();
+      if (result != MPI_SUCCESS) {
+        return done({},
+                    "MPI_Comm_spawn: " + mpi::describe_error(result) +
+                        (result == MPI_ERR_SPAWN
+                             ? " (no slot is left? --mpi-oversubscribe starts more workers than "
+                               "slots)"
+                             : ""));
+      }
+      done([workers](Engine& engine) { return plane_to(engine, workers); }, {});
+    }).detach();
+  }
+
+  std::shared_ptr<DataPlane> join(Engine& engine) override {
+    mpi::initialise();
+    MPI_Comm master = MPI_COMM_NULL;
+    MPI_Comm_get_parent(&master);
+    if (master == MPI_COMM_NULL) throw std::runtime_error("MPI knows of no master of this worker");
+    std::shared_ptr<DataPlane> plane;
+    engine.run_locked([&] { plane = plane_to(engine, master); });
+    return plane;
+  }
+
+ private:
+  static int call_spawn(std::string const& variable, std::string& label, MPI_Comm& workers) {
+    // The link stays good when the file was deleted or replaced on disk.
+    auto const executable = "/proc/" + std::to_string(::getpid()) + "/exe";
+    MPI_Info info = MPI_INFO_NULL;
+    MPI_Info_create(&info);
+    MPI_Info_set(info, "env", ("COHORT_AGENT=" + variable).c_str());
+    char* arguments[] = {label.data(), nullptr};
+    int const result = MPI_Comm_spawn(executable.c_str(), arguments, 1, info, 0, MPI_COMM_SELF,
+                                      &workers, MPI_ERRCODES_IGNORE);
+    MPI_Info_free(&info);
+    return result;
+  }
+
+  static std::shared_ptr<DataPlane> plane_to(Engine& engine, MPI_Comm peer) {
+    MPI_Comm_set_errhandler(peer, MPI_ERRORS_RETURN);
+    return std::make_shared<MpiLink>(hub_of(engine), peer, 0);
+  }
+
+  std::mutex mutex_;
+  std::condition_variable place_free_;
+  bool started_ = false;
+  int spawning_ = 0;
+};
+
+}  // namespace
+}  // namespace cohort
+
+extern "C" cohort::MpiBackend* cohort_mpi_backend() noexcept {
+  static auto* const spawner = new cohort::Spawner;  // threads that hang in MPI may outlive main
+  return spawner;
+}

@@ -1,0 +1,35 @@
+// A process that is to be started: by posix_spawn here, or by an agent elsewhere (launch/agent.h).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+#include "transports/socket.h"
+
+namespace cohort {
+
+struct StartPlan {
+  /// An open file, and the number under which the process inherits it.
+  struct Inherited {
+    UniqueFd file;
+    int as = -1;
+  };
+  std::string path;
+  bool look_up = false;  ///< in PATH
+  std::vector<std::string> arguments;
+  std::vector<std::string> environment;  ///< "NAME=value"
+  std::string directory;                 ///< this process's own where empty
+  std::vector<Inherited> descriptors;    ///< stdin is /dev/null
+};
+
+/// Starts it, as the leader of a process group of its own, without blocked or ignored signals.
+/// Throws std::runtime_error that names the path. The kernel kills the process when the thread that
+/// started it ends, where it asks for that (PR_SET_PDEATHSIG).
+[[nodiscard]] pid_t start(StartPlan plan);
+
+/// Ends the process where it cannot be watched. Throws std::runtime_error.
+[[nodiscard]] UniqueFd open_pidfd(pid_t pid, std::string const& path);
+
+}  // namespace cohort
