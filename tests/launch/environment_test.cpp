@@ -119,7 +119,7 @@ TEST_P(Environment, KeepsNoDescriptorAndNoZombieOver200Spawns) {
   {
     cohort::Cluster cluster(kTypes, options());
     auto const with_cluster = Holdings::now();
-    for (int i = 0; i < 50; ++i) {
+    for (int i = 0; i < (kAsan || kTsan ? 10 : 50); ++i) {
       auto const workers = spawn<Calculator>(cluster, {.count = 4});
       EXPECT_EQ(workers[3].call(fn<&Calculator::add>, i, 1).get(), i + 1);
       workers[0].kill();

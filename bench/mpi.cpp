@@ -1,0 +1,252 @@
+// L10, and L2 to L4, over MPI: a worker by MPI_Comm_spawn, against a bare process that was spawned
+// with the same parameters and answers the same bytes by MPI_Isend, MPI_Irecv and MPI_Test. Both
+// sides really exchange the payloads, and yield the processor while they wait.
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include <mpi.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include "bench/measure.h"
+#include "launch/cluster.h"
+#include "launch/worker.h"
+#include "launch/worker_main.h"
+
+namespace {
+
+constexpr std::int64_t kPipelinedCalls = 40'000;  // in one iteration
+constexpr std::int64_t kWindow = 64;
+constexpr std::int64_t kStreamed = 2'000'000;
+constexpr std::size_t kBatch = 30 << 10;  // of a stream, as cohort's
+constexpr std::int64_t kWarmUpCalls = 2'000;
+constexpr std::size_t kLargest = 16 << 20;
+
+class Answerer {
+ public:
+  std::int64_t increment(std::int64_t x) { return x + 1; }
+  std::vector<double> echo(std::vector<double> values) { return values; }
+  void count(std::int64_t n, cohort::Writer<std::int64_t>& out) {
+    for (std::int64_t i = 0; i < n; ++i) out.write(i);
+  }
+  using Functions = cohort::FunctionList<&Answerer::increment, &Answerer::echo, &Answerer::count>;
+};
+
+void demand(bool right) {
+  if (!right) std::abort();
+}
+
+// ---- the bare process ------------------------------------------------------------------------
+
+/// What a frame of cohort takes for one int64.
+struct RawMessage {
+  std::array<std::byte, 24> header{};
+  std::int64_t value = 0;
+};
+
+enum RawTag : int { kCall = 1, kEcho, kStream, kEnd };
+
+void wait(MPI_Request& request) {
+  for (int done = 0; MPI_Test(&request, &done, MPI_STATUS_IGNORE), done == 0;) ::sched_yield();
+}
+void send(void const* data, std::size_t size, int tag, MPI_Comm peer) {
+  MPI_Request request = MPI_REQUEST_NULL;
+  MPI_Isend(data, static_cast<int>(size), MPI_BYTE, 0, tag, peer, &request);
+  wait(request);
+}
+void receive(void* data, std::size_t size, int tag, MPI_Comm peer) {
+  MPI_Request request = MPI_REQUEST_NULL;
+  MPI_Irecv(data, static_cast<int>(size), MPI_BYTE, 0, tag, peer, &request);
+  wait(request);
+}
+
+/// Answers until it is told to end.
+int be_bare_peer() {
+  MPI_Init(nullptr, nullptr);
+  MPI_Comm master = MPI_COMM_NULL;
+  MPI_Comm_get_parent(&master);
+  std::vector<std::byte> memory(kLargest);
+  for (;;) {
+    MPI_Status status;
+    int there = 0;
+    while (MPI_Iprobe(0, MPI_ANY_TAG, master, &there, &status), there == 0) ::sched_yield();
+    int size = 0;
+    MPI_Get_count(&status, MPI_BYTE, &size);
+    auto const bytes = static_cast<std::size_t>(size);
+    receive(memory.data(), bytes, status.MPI_TAG, master);
+    if (status.MPI_TAG == kEnd) ::_exit(0);
+    if (status.MPI_TAG == kCall) ++reinterpret_cast<RawMessage*>(memory.data())->value;
+    if (status.MPI_TAG != kStream) {
+      send(memory.data(), bytes, status.MPI_TAG, master);
+      continue;
+    }
+    for (std::size_t left = kStreamed * sizeof(std::int64_t); left > 0;) {
+      auto const batch = std::min(left, kBatch);
+      send(memory.data(), batch, kStream, master);
+      left -= batch;
+    }
+  }
+}
+
+class BarePeer {
+ public:
+  BarePeer() {
+    auto const executable = "/proc/" + std::to_string(::getpid()) + "/exe";
+    std::string argument = "--bare-peer";
+    char* arguments[] = {argument.data(), nullptr};
+    demand(MPI_Comm_spawn(executable.c_str(), arguments, 1, MPI_INFO_NULL, 0, MPI_COMM_SELF, &peer_,
+                          MPI_ERRCODES_IGNORE) == MPI_SUCCESS);
+  }
+  ~BarePeer() { send(nullptr, 0, kEnd, peer_); }
+
+  void call(std::int64_t x) {
+    RawMessage message{.header = {}, .value = x};
+    send(&message, sizeof message, kCall, peer_);
+    receive(&message, sizeof message, kCall, peer_);
+    demand(message.value == x + 1);
+  }
+  void pipeline() {
+    std::vector<RawMessage> sent(kWindow);
+    std::vector<RawMessage> received(kWindow);
+    std::vector<MPI_Request> sends(kWindow, MPI_REQUEST_NULL);
+    std::vector<MPI_Request> receives(kWindow, MPI_REQUEST_NULL);
+    for (std::int64_t x = 0; x < kPipelinedCalls + kWindow; ++x) {
+      auto const i = static_cast<std::size_t>(x % kWindow);
+      if (x >= kWindow) {
+        wait(receives[i]);
+        demand(received[i].value == x - kWindow + 1);
+      }
+      if (x >= kPipelinedCalls) continue;
+      wait(sends[i]);
+      sent[i].value = x;
+      MPI_Irecv(&received[i], sizeof(RawMessage), MPI_BYTE, 0, kCall, peer_, &receives[i]);
+      MPI_Isend(&sent[i], sizeof(RawMessage), MPI_BYTE, 0, kCall, peer_, &sends[i]);
+    }
+    for (auto& each : sends) wait(each);
+  }
+  void echo(std::vector<double>& values) {
+    auto const bytes = values.size() * sizeof(double);
+    send(values.data(), bytes, kEcho, peer_);
+    receive(values.data(), bytes, kEcho, peer_);
+  }
+  void stream() {
+    std::vector<std::byte> batch(kBatch);
+    send(nullptr, 0, kStream, peer_);
+    for (std::size_t left = kStreamed * sizeof(std::int64_t); left > 0;) {
+      auto const size = std::min(left, kBatch);
+      receive(batch.data(), size, kStream, peer_);
+      left -= size;
+    }
+  }
+
+ private:
+  MPI_Comm peer_ = MPI_COMM_NULL;
+};
+
+// ---- cohort ----------------------------------------------------------------------------------
+
+using Worker = cohort::Worker<Answerer>;
+
+void call(Worker const& worker, std::int64_t x) {
+  demand(worker.call(cohort::fn<&Answerer::increment>, x).get() == x + 1);
+}
+
+void pipeline(Worker const& worker) {
+  std::vector<cohort::Future<std::int64_t>> futures(kWindow);
+  for (std::int64_t x = 0; x < kPipelinedCalls + kWindow; ++x) {
+    auto& future = futures[static_cast<std::size_t>(x % kWindow)];
+    if (x >= kWindow) demand(future.get() == x - kWindow + 1);
+    if (x < kPipelinedCalls) future = worker.call(cohort::fn<&Answerer::increment>, x);
+  }
+}
+
+void echo(Worker const& worker, std::vector<double>& values) {
+  values = worker.call(cohort::fn<&Answerer::echo>, std::as_const(values)).get();
+}
+
+void stream(Worker const& worker) {
+  std::int64_t next = 0;
+  for (auto const value : worker.stream(cohort::fn<&Answerer::count>, kStreamed)) {
+    demand(value == next++);
+  }
+  demand(next == kStreamed);
+}
+
+// ---- measuring -------------------------------------------------------------------------------
+
+template <class Once>
+void run_calls(benchmark::State& state, Once&& once) {
+  bench::Samples samples(static_cast<std::size_t>(state.max_iterations));
+  std::int64_t x = 0;
+  while (x < kWarmUpCalls) once(x++);
+  for (auto _ : state) {
+    samples.time(state, [&] { once(x); });
+    ++x;
+  }
+  state.counters["p50_us"] = samples.percentile(0.50) * 1e6;
+  state.counters["p99_us"] = samples.percentile(0.99) * 1e6;
+}
+
+/// The median of several, as a rate of `amount` a second.
+template <class Once>
+void run_rate(benchmark::State& state, char const* counter, double amount, Once&& once) {
+  bench::Samples samples(static_cast<std::size_t>(state.max_iterations));
+  once();
+  for (auto _ : state) samples.time(state, once);
+  state.counters[counter] = amount / samples.percentile(0.5);
+}
+
+void register_all(BarePeer& peer, Worker const& worker) {
+  bench::register_in_turn(
+      "L10/call/mpi", {.repetitions = 9, .iterations = 10'000},
+      [&](benchmark::State& state) { run_calls(state, [&](std::int64_t x) { peer.call(x); }); },
+      [&](benchmark::State& state) { run_calls(state, [&](std::int64_t x) { call(worker, x); }); });
+  bench::register_in_turn(
+      "L2/pipelined:64/mpi", {.repetitions = 5, .iterations = 3},
+      [&](benchmark::State& state) {
+        run_rate(state, "mcalls_s", kPipelinedCalls / 1e6, [&] { peer.pipeline(); });
+      },
+      [&](benchmark::State& state) {
+        run_rate(state, "mcalls_s", kPipelinedCalls / 1e6, [&] { pipeline(worker); });
+      });
+  for (std::size_t const kib : {64, 1024, 16384}) {
+    auto const both_ways = 2.0 * static_cast<double>(kib << 10) / (1 << 30);
+    auto const values = [kib] { return std::vector<double>((kib << 10) / sizeof(double), 1.5); };
+    bench::register_in_turn(
+        "L3/echo:" + std::to_string(kib) + "KiB/mpi", {.repetitions = 5, .iterations = 10},
+        [&peer, both_ways, values](benchmark::State& state) {
+          auto data = values();
+          run_rate(state, "gib_s", both_ways, [&] { peer.echo(data); });
+        },
+        [&worker, both_ways, values](benchmark::State& state) {
+          auto data = values();
+          run_rate(state, "gib_s", both_ways, [&] { echo(worker, data); });
+        });
+  }
+  bench::register_in_turn(
+      "L4/stream/mpi", {.repetitions = 5, .iterations = 3},
+      [&](benchmark::State& state) {
+        run_rate(state, "mitems_s", kStreamed / 1e6, [&] { peer.stream(); });
+      },
+      [&](benchmark::State& state) {
+        run_rate(state, "mitems_s", kStreamed / 1e6, [&] { stream(worker); });
+      });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (cohort::is_worker_process()) return cohort::run_worker(cohort::app_types<Answerer>);
+  if (argc > 1 && std::strcmp(argv[1], "--bare-peer") == 0) return be_bare_peer();
+  cohort::Cluster cluster(cohort::app_types<Answerer>,
+                          {.launcher = cohort::Launcher::kMpi, .mpi = {.oversubscribe = true}});
+  BarePeer peer;
+  auto const worker = cohort::spawn_one<Answerer>(cluster, {});
+  register_all(peer, worker);
+  return bench::run_registered(argc, argv);
+}
