@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <vector>
 
 #include "bench/measure.h"
+#include "bench/pipeline.h"
 #include "bench/raw_peer.h"
 #include "launch/cluster.h"
 #include "launch/worker.h"
@@ -17,6 +17,7 @@
 
 namespace {
 
+using bench::demand;
 using bench::RawPeer;
 using bench::SocketKind;
 
@@ -36,10 +37,6 @@ static_assert(sizeof(RawMessage) == 32);
 constexpr std::size_t kBlock = 256 << 10;
 constexpr std::int64_t kPipelinedCalls = 40'000;  // in one iteration
 constexpr std::int64_t kWarmUpCalls = 200;
-
-void demand(bool right) {
-  if (!right) std::abort();
-}
 
 /// Reads blocks and answers each with one send.
 void serve_calls(int socket) {
@@ -111,15 +108,6 @@ void pipeline_raw(int socket, std::int64_t window, std::vector<RawMessage>& bloc
   }
 }
 
-void pipeline_cohort(cohort::Worker<Adder> const& worker, std::int64_t window) {
-  std::vector<cohort::Future<std::int64_t>> futures(static_cast<std::size_t>(window));
-  for (std::int64_t x = 0; x < kPipelinedCalls + window; ++x) {
-    auto& future = futures[static_cast<std::size_t>(x % window)];
-    if (x >= window) demand(future.get() == x - window + 1);
-    if (x < kPipelinedCalls) future = worker.call(cohort::fn<&Adder::increment>, x);
-  }
-}
-
 template <class Run>
 void run_pipelined(benchmark::State& state, Run&& run) {
   bench::Samples samples(static_cast<std::size_t>(state.max_iterations));
@@ -145,7 +133,8 @@ void register_kind(std::string const& kind, int socket, cohort::Worker<Adder> co
           run_pipelined(state, [&] { pipeline_raw(socket, window, block); });
         },
         [&, window](benchmark::State& state) {
-          run_pipelined(state, [&] { pipeline_cohort(worker, window); });
+          run_pipelined(
+              state, [&] { bench::pipeline<&Adder::increment>(worker, window, kPipelinedCalls); });
         });
   }
 }

@@ -3,7 +3,6 @@
 // and into buffers that are used again: a function, too, runs once its argument is complete.
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +15,7 @@
 
 namespace {
 
+using bench::demand;
 using bench::RawPeer;
 using bench::SocketKind;
 
@@ -34,10 +34,6 @@ constexpr Size kSizes[] = {{64 << 10, "64KiB", {.repetitions = 9, .iterations = 
                            {1 << 20, "1MiB", {.repetitions = 9, .iterations = 40}},
                            {16 << 20, "16MiB", {.repetitions = 5, .iterations = 3}},
                            {128 << 20, "128MiB", {.repetitions = 3, .iterations = 1}}};
-
-void demand(bool right) {
-  if (!right) std::abort();
-}
 
 void serve_echo(int socket) {
   std::vector<double> buffer;

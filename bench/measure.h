@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdlib>
 #include <functional>
 #include <string>
 #include <vector>
@@ -51,6 +52,10 @@ class Samples {
 /// The path of a program that was built next to this one.
 [[nodiscard]] std::string sibling_program(std::string const& name);
 
+/// Ends the process where an answer was wrong.
+inline void demand(bool right) {
+  if (!right) std::abort();
+}
 /// Ends the process with the name of the call where a system call failed.
 int must(int result, char const* call);
 

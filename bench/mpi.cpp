@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -14,12 +13,14 @@
 #include <unistd.h>
 
 #include "bench/measure.h"
+#include "bench/pipeline.h"
 #include "launch/cluster.h"
 #include "launch/worker.h"
 #include "launch/worker_main.h"
 
 namespace {
 
+using bench::demand;
 constexpr std::int64_t kPipelinedCalls = 40'000;  // in one iteration
 constexpr std::int64_t kWindow = 64;
 constexpr std::int64_t kStreamed = 2'000'000;
@@ -36,10 +37,6 @@ class Answerer {
   }
   using Functions = cohort::FunctionList<&Answerer::increment, &Answerer::echo, &Answerer::count>;
 };
-
-void demand(bool right) {
-  if (!right) std::abort();
-}
 
 // ---- the bare process ------------------------------------------------------------------------
 
@@ -156,15 +153,6 @@ void call(Worker const& worker, std::int64_t x) {
   demand(worker.call(cohort::fn<&Answerer::increment>, x).get() == x + 1);
 }
 
-void pipeline(Worker const& worker) {
-  std::vector<cohort::Future<std::int64_t>> futures(kWindow);
-  for (std::int64_t x = 0; x < kPipelinedCalls + kWindow; ++x) {
-    auto& future = futures[static_cast<std::size_t>(x % kWindow)];
-    if (x >= kWindow) demand(future.get() == x - kWindow + 1);
-    if (x < kPipelinedCalls) future = worker.call(cohort::fn<&Answerer::increment>, x);
-  }
-}
-
 void echo(Worker const& worker, std::vector<double>& values) {
   values = worker.call(cohort::fn<&Answerer::echo>, std::as_const(values)).get();
 }
@@ -212,7 +200,8 @@ void register_all(BarePeer& peer, Worker const& worker) {
         run_rate(state, "mcalls_s", kPipelinedCalls / 1e6, [&] { peer.pipeline(); });
       },
       [&](benchmark::State& state) {
-        run_rate(state, "mcalls_s", kPipelinedCalls / 1e6, [&] { pipeline(worker); });
+        run_rate(state, "mcalls_s", kPipelinedCalls / 1e6,
+                 [&] { bench::pipeline<&Answerer::increment>(worker, kWindow, kPipelinedCalls); });
       });
   for (std::size_t const kib : {64, 1024, 16384}) {
     auto const both_ways = 2.0 * static_cast<double>(kib << 10) / (1 << 30);

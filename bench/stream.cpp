@@ -3,7 +3,6 @@
 // bare socket of the same kind, coalesced into large blocks. Whoever reads adds the items up.
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +15,7 @@
 
 namespace {
 
+using bench::demand;
 using bench::RawPeer;
 using bench::SocketKind;
 
@@ -44,10 +44,6 @@ constexpr std::int64_t kItems = 2'000'000;  // in one iteration
 constexpr std::int64_t kSum = kItems * (kItems - 1) / 2;
 constexpr std::size_t kBlock = 256 << 10;  // larger ones gain nothing more
 constexpr bench::Plan kPlan{.repetitions = 9, .iterations = 3};
-
-void demand(bool right) {
-  if (!right) std::abort();
-}
 
 // ---- the limit -------------------------------------------------------------------------------
 

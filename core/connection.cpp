@@ -12,10 +12,8 @@ namespace {
 
 /// Output of at least this size is worth a system call of its own, so that the peer begins early.
 constexpr std::size_t kSendAtOnce = 8 << 10;
-std::uint8_t flags_of(StreamsWanted wanted) {
-  return static_cast<std::uint8_t>((wanted.out ? frame_flags::kTakesItems : 0) |
-                                   (wanted.in ? frame_flags::kGivesItems : 0));
-}
+
+constexpr char kMessage[] = "a message";
 
 }  // namespace
 
@@ -67,7 +65,8 @@ void Connection::close(ErrorKind kind, std::string reason) {
 void Connection::call(FunctionId function, Message& arguments, CallState& state,
                       std::shared_ptr<void const> owner, StreamsWanted wanted,
                       CallStreams* streams) {
-  if (auto refusal = too_large(arguments); !refusal.empty()) {
+  if (auto refusal = too_large(kMessage, arguments.size(), settings_.max_message_size);
+      !refusal.empty()) {
     arguments.clear();
     return refuse_call(state, {ErrorKind::kRefused, std::move(refusal), {}}, wanted, streams);
   }
@@ -83,7 +82,7 @@ void Connection::call(FunctionId function, Message& arguments, CallState& state,
   if (streams != nullptr) *streams = make_streams({state.id, true}, wanted, state.function);
   send_call(lock,
             {.kind = FrameKind::kCall,
-             .flags = flags_of(wanted),
+             .flags = frame_flags::of_streams(wanted.out, wanted.in),
              .function = function,
              .call = state.id,
              .length = arguments.size()},
@@ -128,7 +127,8 @@ void Connection::refuse_call(CallState& state, Lost const& why, StreamsWanted wa
 
 void Connection::post(FunctionId function, std::string_view name, Message& arguments,
                       std::shared_ptr<void const> owner) {
-  if (auto refusal = too_large(arguments); !refusal.empty()) {
+  if (auto refusal = too_large(kMessage, arguments.size(), settings_.max_message_size);
+      !refusal.empty()) {
     arguments.clear();
     throw lost_error({ErrorKind::kRefused, std::move(refusal), {}}, name);
   }
@@ -241,7 +241,8 @@ std::size_t Connection::pending_calls() const {
 
 std::size_t Connection::reply(CallId call, FunctionId function, Message& result,
                               std::shared_ptr<void const> owner, bool more_follows) {
-  if (auto refusal = too_large(result); !refusal.empty()) {
+  if (auto refusal = too_large(kMessage, result.size(), settings_.max_message_size);
+      !refusal.empty()) {
     result.clear();
     reply_failure(call, function, {RemoteFailure::Kind::kRefused, {}, "the result is " + refusal});
     return 0;
@@ -319,11 +320,18 @@ void Connection::send_last_words(FrameKind kind, Message& body, Deadline deadlin
   }
 }
 
-std::string Connection::too_large(Message const& message) const {
-  if (message.size() <= settings_.max_message_size) return {};
-  return "a message of " + std::to_string(message.size()) +
-         " bytes, which exceeds max_message_size = " + std::to_string(settings_.max_message_size) +
+std::string too_large(char const* what, std::size_t bytes, std::uint64_t most) {
+  if (bytes <= most) return {};
+  return std::string(what) + " of " + std::to_string(bytes) +
+         " bytes, which exceeds max_message_size = " + std::to_string(most) +
          " (COHORT_MAX_MESSAGE_SIZE raises it)";
+}
+
+Provenance place_of(std::weak_ptr<Connection> const& connection, std::string_view function) {
+  auto const alive = connection.lock();
+  auto place = alive ? alive->peer() : Provenance();
+  place.function = readable_signature(function);
+  return place;
 }
 
 // ---- output ----------------------------------------------------------------------------------

@@ -66,9 +66,8 @@ class ConnectionHandler {
 class Connection : public Source, public Gatherer {
  public:
   /// `handler` must outlive the connection's time in the engine. `already_read` are bytes that
-  /// came right behind the handshake. Where the channel has no descriptor, there is no heartbeat:
-  /// the
-  /// control connection beside it has one.
+  /// came right behind the handshake. No heartbeat where the channel has no descriptor: the control
+  /// connection beside it has one.
   Connection(Engine& engine, std::unique_ptr<Channel> channel, Settings const& settings,
              Provenance peer, ConnectionHandler& handler,
              std::span<std::byte const> already_read = {});
@@ -194,7 +193,6 @@ class Connection : public Source, public Gatherer {
     return std::static_pointer_cast<Connection>(shared_from_this());
   }
   void check_borrowing(Message const& arguments, std::shared_ptr<void const> const& owner) const;
-  [[nodiscard]] std::string too_large(Message const& message) const;
   void tell_sent(Sent& sent) noexcept;
   [[nodiscard]] Error lost_error(Lost const& lost, std::string_view function) const;
 
@@ -233,5 +231,11 @@ class Connection : public Source, public Gatherer {
 
   static constexpr std::uint32_t kNoSlot = 0xffff'ffff;
 };
+
+/// The peer of a connection, where that is still there, at one of its functions.
+[[nodiscard]] Provenance place_of(std::weak_ptr<Connection> const& connection,
+                                  std::string_view function);
+/// What is to be said of a `what` (a message, an element) of so many bytes; empty where it may go.
+[[nodiscard]] std::string too_large(char const* what, std::size_t bytes, std::uint64_t most);
 
 }  // namespace cohort

@@ -25,7 +25,7 @@ CallStreams Connection::make_streams(StreamKey key, StreamsWanted wanted,
 
 /// A call that arrives opens them, since its first elements may be right behind it.
 void Connection::open_streams(FrameHeader const& call) {
-  if ((call.flags & (frame_flags::kTakesItems | frame_flags::kGivesItems)) == 0) return;
+  if ((call.flags & frame_flags::kStreams) == 0) return;
   static_cast<void>(make_streams({call.call, false},
                                  {.in = (call.flags & frame_flags::kTakesItems) != 0,
                                   .out = (call.flags & frame_flags::kGivesItems) != 0},

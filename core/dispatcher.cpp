@@ -11,7 +11,6 @@ namespace {
 constexpr std::size_t kUnsentAtMost = 32 << 20;
 /// Cancels that may be kept of calls that are not in the queue (any more): more are a peer's fault.
 constexpr std::size_t kLateCancelsAtMost = 4096;
-constexpr std::uint8_t kStreamFlags = frame_flags::kTakesItems | frame_flags::kGivesItems;
 
 }  // namespace
 
@@ -49,7 +48,6 @@ void Dispatcher::cancel(Client const& client, CallId call) {
                                     [&](auto const& each) { return each.call == name; });
   if (running != running_.end()) return request_stop(running->stop);
   if (cancelled_.size() > enqueued_ - begun_ + kLateCancelsAtMost) return;
-
   if (cancelled_.insert(name).second) cancelled_in_order_.push_back({name, enqueued_});
   any_cancelled_.store(true);
 }
@@ -156,7 +154,6 @@ void Dispatcher::run_beside_others() {
 
 /// One call of the batch at the front; nothing where it was cancelled, and after a wait. Its leave
 /// is given before the queue is left, where a cancel would find it neither waiting nor running.
-
 std::optional<Dispatcher::Work> Dispatcher::next_call() {
   Event work_came;
   {
@@ -198,7 +195,7 @@ void Dispatcher::run_call(Client& client, Frame const& frame, Leave leave, bool 
                          std::to_string(static_cast<std::uint32_t>(header.function))});
   }
   CallContext context{engine_, client, {}, std::move(leave.stop)};
-  if (((header.flags & kStreamFlags) | entry->stream_flags) != 0 &&
+  if (((header.flags & frame_flags::kStreams) | entry->stream_flags) != 0 &&
       !open_streams(context, header, *entry)) {
     return;
   }
@@ -230,7 +227,7 @@ void Dispatcher::run_call(Client& client, Frame const& frame, Leave leave, bool 
 /// False where the call does not run: its caller has cancelled it, or made it without them.
 bool Dispatcher::open_streams(CallContext& context, FrameHeader const& call,
                               FunctionEntry const& entry) {
-  if ((call.flags & kStreamFlags) != entry.stream_flags) {
+  if ((call.flags & frame_flags::kStreams) != entry.stream_flags) {
     fail(context.client, call,
          {.kind = RemoteFailure::Kind::kRefused,
           .text = "the function has other streams than its call"});

@@ -130,7 +130,6 @@ void Engine::find_hot() {
 
 void Engine::want_writable(Source& source, bool wanted) noexcept {
   if (source.descriptor() < 0) return;
-
   epoll_event event{};
   event.events = wanted ? EPOLLIN | EPOLLOUT : EPOLLIN;
   event.data.ptr = &source;
@@ -265,7 +264,6 @@ bool Engine::poll_sources(bool ask_epoll) {
   // By index, since a handler may attach and detach.
   for (std::size_t i = 0; i < polled_.size(); ++i) attended |= polled_[i]->poll();
   if (!polled_.empty() && !ask_epoll) return attended;
-
   bool const only_hot =
       hot_ != nullptr && !ask_epoll && writable_wanted_.load(std::memory_order_relaxed) == 0;
   if (only_hot) return hot_->on_readable();

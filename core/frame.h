@@ -34,6 +34,11 @@ namespace frame_flags {
 inline constexpr std::uint8_t kTakesItems = 1;  ///< the caller will send a stream
 inline constexpr std::uint8_t kGivesItems = 2;  ///< the caller will read one
 inline constexpr std::uint8_t kOneWay = 4;      ///< no answer, please
+inline constexpr std::uint8_t kStreams = kTakesItems | kGivesItems;
+[[nodiscard]] constexpr std::uint8_t of_streams(bool takes, bool gives) noexcept {
+  return static_cast<std::uint8_t>((takes ? kTakesItems : 0) | (gives ? kGivesItems : 0));
+}
+
 // Of kItems, kEnd, kStop and kCredit.
 inline constexpr std::uint8_t kOfSender = 1;  ///< the stream's call was made by the frame's sender
 }  // namespace frame_flags

@@ -1,7 +1,5 @@
 #include "core/future.h"
 
-#include "core/function.h"
-
 namespace cohort {
 
 void AnyFuture::cancel() const {
@@ -15,13 +13,6 @@ std::unique_ptr<CallState, AnyFuture::Release> AnyFuture::take() {
   std::unique_ptr<CallState, Release> taken(std::exchange(state_, nullptr));
   if (taken->error) throw Error(*taken->error);
   return taken;
-}
-
-Error AnyFuture::broken(CallState const& state, std::string text) {
-  auto const connection = state.connection.lock();
-  auto where = connection ? connection->peer() : Provenance();
-  where.function = readable_signature(state.function);
-  return Error(ErrorKind::kProtocol, std::move(text), std::move(where));
 }
 
 void CompletionWatch::add(AnyFuture const& future, std::size_t tag) {

@@ -9,7 +9,6 @@
 #include <optional>
 #include <span>
 #include <stdexcept>
-#include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -64,7 +63,6 @@ class AnyFuture {
   };
   /// Waits, gives up the state, and throws the call's error where there is one.
   [[nodiscard]] std::unique_ptr<CallState, Release> take();
-  [[nodiscard]] static Error broken(CallState const& state, std::string text);
 
  private:
   friend class CompletionWatch;
@@ -86,7 +84,8 @@ class [[nodiscard]] Future : public AnyFuture {
       try {
         return decode<R>(taken->payload.bytes());
       } catch (DecodeError const& error) {
-        throw broken(*taken, error.what());
+        throw Error(ErrorKind::kProtocol, error.what(),
+                    place_of(taken->connection, taken->function));
       }
     }
   }

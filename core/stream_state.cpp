@@ -6,7 +6,6 @@
 
 #include "core/archive.h"
 #include "core/connection.h"
-#include "core/function.h"
 
 namespace cohort {
 namespace {
@@ -62,15 +61,9 @@ bool OutStream::is_full(std::size_t bytes) const noexcept {
 }
 
 void OutStream::check_size(std::size_t bytes) const {
-  if (bytes <= largest_) return;
-  auto const connection = connection_.lock();
-  auto where = connection ? connection->peer() : Provenance();
-  where.function = readable_signature(function_);
-  throw Error(ErrorKind::kRefused,
-              "a stream's element of " + std::to_string(bytes) +
-                  " bytes, which exceeds max_message_size = " + std::to_string(largest_) +
-                  " (COHORT_MAX_MESSAGE_SIZE raises it)",
-              std::move(where));
+  auto refusal = too_large("a stream's element", bytes, largest_);
+  if (refusal.empty()) return;
+  throw Error(ErrorKind::kRefused, std::move(refusal), place_of(connection_, function_));
 }
 
 void OutStream::begin_element(Turn& turn, std::size_t bytes, bool alone) {
@@ -307,10 +300,7 @@ void InStream::close(bool drops_more) noexcept {
 }
 
 Error InStream::broken(std::string text) const {
-  auto const connection = connection_.lock();
-  auto where = connection ? connection->peer() : Provenance();
-  where.function = readable_signature(function_);
-  return Error(ErrorKind::kProtocol, std::move(text), std::move(where));
+  return Error(ErrorKind::kProtocol, std::move(text), place_of(connection_, function_));
 }
 
 CloseReason InStream::reason() const {

@@ -148,7 +148,6 @@ void run_member(void* object, std::span<std::byte const> bytes, CallContext& con
 template <class W, auto Member>
 inline constexpr FunctionEntry function_entry{
     signature_of<Member>(), &detail::run_member<W, Member>, TraitsOf<Member>::takes_stop_token,
-    static_cast<std::uint8_t>((TraitsOf<Member>::reads ? frame_flags::kTakesItems : 0) |
-                              (TraitsOf<Member>::writes ? frame_flags::kGivesItems : 0))};
+    frame_flags::of_streams(TraitsOf<Member>::reads, TraitsOf<Member>::writes)};
 
 }  // namespace cohort

@@ -86,7 +86,22 @@ struct TravellingPlan {
   }
 };
 
-using FilesControl = std::array<char, CMSG_SPACE(sizeof(int) * kFilesAtMost)>;
+/// A plan's head as a message that carries files.
+struct HeadMessage {
+  HeadMessage() {
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+  }
+  HeadMessage(HeadMessage const&) = delete;
+  HeadMessage& operator=(HeadMessage const&) = delete;
+
+  PlanHead head{};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * kFilesAtMost)> control{};
+  iovec part{&head, sizeof head};
+  msghdr message{};
+};
 
 void send_plan(int socket, StartPlan const& plan, Deadline deadline) {
   TravellingPlan travelling{plan.path,        plan.look_up,   plan.arguments,
@@ -98,14 +113,9 @@ void send_plan(int socket, StartPlan const& plan, Deadline deadline) {
   }
   Message body;
   encode(body, travelling);
-  PlanHead head{.size = body.size(),
-                .files = static_cast<std::uint32_t>(travelling.inherited_as.size())};
-  alignas(cmsghdr) FilesControl control{};
-  iovec part{&head, sizeof head};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control.data();
+  HeadMessage sent;
+  auto& [head, control, part, message] = sent;
+  head = {.size = body.size(), .files = static_cast<std::uint32_t>(travelling.inherited_as.size())};
   message.msg_controllen = CMSG_SPACE(sizeof(int) * head.files);
   auto* const header = CMSG_FIRSTHDR(&message);
   header->cmsg_level = SOL_SOCKET;
@@ -122,14 +132,8 @@ void send_plan(int socket, StartPlan const& plan, Deadline deadline) {
 
 /// Nothing where the master hung up.
 std::optional<StartPlan> receive_plan(int socket) {
-  PlanHead head;
-  alignas(cmsghdr) FilesControl control{};
-  iovec part{&head, sizeof head};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
+  HeadMessage received;
+  auto& [head, control, part, message] = received;
   auto const count = check(::recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_WAITALL), "recvmsg");
   if (count == 0) return std::nullopt;
   StartPlan plan;
@@ -164,14 +168,9 @@ std::optional<StartPlan> receive_plan(int socket) {
 
 /// The variables by which the runtime knows this process are the worker's.
 void add_runtime_variables(StartPlan& plan) {
-  constexpr std::array<std::string_view, 4> kPrefixes{"PMIX_", "OMPI_", "ORTE_", "PRTE_"};
-  auto const is_runtimes = [&](std::string_view variable) {
-    return std::any_of(kPrefixes.begin(), kPrefixes.end(),
-                       [&](auto prefix) { return variable.starts_with(prefix); });
-  };
-  std::erase_if(plan.environment, is_runtimes);
+  std::erase_if(plan.environment, is_of_runtime);
   for (char** variable = environ; *variable != nullptr; ++variable) {
-    if (is_runtimes(*variable)) plan.environment.emplace_back(*variable);
+    if (is_of_runtime(*variable)) plan.environment.emplace_back(*variable);
   }
 }
 
@@ -206,6 +205,12 @@ void watch(int socket, pid_t pid) {
 }
 
 }  // namespace
+
+bool is_of_runtime(std::string_view variable) {
+  constexpr std::array<std::string_view, 4> kPrefixes{"PMIX_", "OMPI_", "ORTE_", "PRTE_"};
+  return std::any_of(kPrefixes.begin(), kPrefixes.end(),
+                     [&](auto prefix) { return variable.starts_with(prefix); });
+}
 
 /// Always ends with 0: how its worker ended is none of the runtime's business, which might end the
 /// whole job for it.

@@ -13,6 +13,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "core/clock.h"
@@ -27,6 +28,9 @@ namespace cohort {
 /// The environment variable that makes a process an agent: the address to connect to, a slash, and
 /// the number that the master knows it by.
 inline constexpr char kAgentVariable[] = "COHORT_AGENT";
+
+/// Whether a variable is one by which an MPI runtime knows, or sets up, the processes of a job.
+[[nodiscard]] bool is_of_runtime(std::string_view variable);
 
 /// Is one, until its worker has ended. Returns its exit code.
 [[nodiscard]] int run_agent();

@@ -150,8 +150,7 @@ std::vector<std::shared_ptr<RemoteWorker>> Cluster::spawn_workers(
   if (hall_ && options.shutdown_on == ShutdownOn::kCalledShutdown) {
     throw std::invalid_argument(
         "SpawnOptions::shutdown_on = kCalledShutdown: workers over MPI end with their master, "
-        "whose "
-        "runtime ends them");
+        "whose runtime ends them");
   }
   auto const settings = settings_of(options);
   auto const first = session_->next_serials(count);

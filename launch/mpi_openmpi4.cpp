@@ -11,6 +11,7 @@
 
 #include <unistd.h>
 
+#include "launch/agent.h"
 #include "launch/mpi_runtime.h"
 
 extern char** environ;
@@ -43,10 +44,7 @@ void set_default(char const* variable, char const* value) { ::setenv(variable, v
   argv.push_back(nullptr);
   std::vector<char*> envp;
   for (char** variable = environ; *variable != nullptr; ++variable) {
-    std::string_view const text_of(*variable);
-    bool const is_runtimes = text_of.starts_with("OMPI_") || text_of.starts_with("PMIX_") ||
-                             text_of.starts_with("ORTE_");
-    if (!is_runtimes) envp.push_back(*variable);
+    if (!is_of_runtime(*variable)) envp.push_back(*variable);
   }
   envp.push_back(nullptr);
   ::execve("/proc/self/exe", argv.data(), envp.data());

@@ -96,9 +96,7 @@ class WorkerProcess {
       master_->close(ErrorKind::kDisconnected, "this worker ends");
     }
     if (failed_.load()) return kExitFailed;
-    if (orderly) return EXIT_SUCCESS;
-    return master_lost_.load() && shutdown_on_ != ShutdownOn::kCalledShutdown ? kExitMasterLost
-                                                                              : EXIT_SUCCESS;
+    return orderly || shutdown_on_ == ShutdownOn::kCalledShutdown ? EXIT_SUCCESS : kExitMasterLost;
   }
 
  private:
@@ -159,17 +157,14 @@ class WorkerProcess {
   void die_of(RemoteFailure what) {
     if (failed_.exchange(true)) return;
     say(what);
-    Message body;
-    encode(body, what);
-    master_->send_control(FrameKind::kDying, std::move(body));
+    master_->send_control(FrameKind::kDying, master_->encoded(std::move(what)));
     runtime_->engine.run_locked([this] { stop_within(shutdown_timeout_); });
   }
 
   /// Tells the master why this process is about to end. From any thread, in any state.
   void report_death(RemoteFailure const& what) noexcept {
     try {
-      Message body;
-      encode(body, what);
+      auto body = master_->encoded(what);
       master_->send_last_words(FrameKind::kDying, body, Deadline::after(kLastWords));
     } catch (...) {
       // The master still sees the signal.
