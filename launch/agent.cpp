@@ -22,6 +22,7 @@ extern "C" {  // glibc 2.36 forgot to say so in this header
 }
 
 #include "core/archive.h"
+#include "launch/mpi_backend.h"
 #include "launch/start_plan.h"
 
 extern char** environ;
@@ -204,6 +205,38 @@ void watch(int socket, pid_t pid) {
   static_cast<void>(::send(socket, &report, sizeof report, MSG_NOSIGNAL));
 }
 
+/// False where it has started no process.
+bool start_and_watch() {
+  std::string const variable = std::getenv(kAgentVariable);
+  ::unsetenv(kAgentVariable);
+  bool started = false;
+  try {
+    auto const slash = variable.rfind('/');
+    auto const number = static_cast<std::uint32_t>(std::stoul(variable.substr(slash + 1)));
+    auto const socket = connect_to({variable.substr(0, slash), 0}, Deadline::after(kConnectAtMost));
+    if (!is_of_this_user(socket.get())) throw std::runtime_error("the master is another user's");
+    set_nonblocking(socket.get(), false);
+    send_exactly(socket.get(), &number, sizeof number, Deadline::after(kHelloAtMost));
+    auto plan = receive_plan(socket.get());
+    if (!plan) return false;
+    add_runtime_variables(*plan);
+    pid_t pid = -1;
+    try {
+      pid = start(std::move(*plan));
+    } catch (std::exception const& error) {
+      answer(socket.get(), -1, error.what());
+      return false;
+    }
+    started = true;
+    answer(socket.get(), pid, {});
+    watch(socket.get(), pid);
+  } catch (std::exception const& error) {
+    std::fprintf(stderr, "cohort: agent (pid %d): %s\n", static_cast<int>(::getpid()),
+                 error.what());
+  }
+  return started;
+}
+
 }  // namespace
 
 bool is_of_runtime(std::string_view variable) {
@@ -215,32 +248,10 @@ bool is_of_runtime(std::string_view variable) {
 /// Always ends with 0: how its worker ended is none of the runtime's business, which might end the
 /// whole job for it.
 int run_agent() {
-  std::string const variable = std::getenv(kAgentVariable);
-  ::unsetenv(kAgentVariable);
-  try {
-    auto const slash = variable.rfind('/');
-    auto const number = static_cast<std::uint32_t>(std::stoul(variable.substr(slash + 1)));
-    auto const socket = connect_to({variable.substr(0, slash), 0}, Deadline::after(kConnectAtMost));
-    if (!is_of_this_user(socket.get())) throw std::runtime_error("the master is another user's");
-    set_nonblocking(socket.get(), false);
-    send_exactly(socket.get(), &number, sizeof number, Deadline::after(kHelloAtMost));
-    auto plan = receive_plan(socket.get());
-    if (!plan) return EXIT_SUCCESS;
-    add_runtime_variables(*plan);
-    pid_t pid = -1;
-    try {
-      pid = start(std::move(*plan));
-    } catch (std::exception const& error) {
-      answer(socket.get(), -1, error.what());
-      return EXIT_SUCCESS;
-    }
-    answer(socket.get(), pid, {});
-    watch(socket.get(), pid);
-  } catch (std::exception const& error) {
-    std::fprintf(stderr, "cohort: agent (pid %d): %s\n", static_cast<int>(::getpid()),
-                 error.what());
-  }
-  return EXIT_SUCCESS;
+  bool const started = start_and_watch();
+  if (auto* const mpi = mpi_backend(); mpi != nullptr && !started) mpi->stand_in();
+  std::fflush(nullptr);
+  ::_exit(EXIT_SUCCESS);  // whatever MPI would do at the end of a process that has joined
 }
 
 // ---- the master's side -------------------------------------------------------------------------

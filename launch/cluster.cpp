@@ -232,10 +232,11 @@ void Cluster::start_under_mpi(std::span<std::shared_ptr<RemoteWorker> const> wor
     worker->expect_plane();
     required_mpi_backend().spawn(
         hall_->variable_of(worker->serial()), "--cohort-worker=" + worker->id().to_string(),
-        [weak = std::weak_ptr(worker), runtime = session_->runtime](
+        [weak = std::weak_ptr(worker), weak_runtime = std::weak_ptr(session_->runtime)](
             MpiBackend::MakePlane const& make_plane, std::string failure) {
-          if (auto const alive = weak.lock())
-            alive->take_plane(runtime->engine, make_plane, std::move(failure));
+          auto const runtime = weak_runtime.lock();  // a call that hangs must not keep it
+          auto const alive = weak.lock();
+          if (runtime && alive) alive->take_plane(runtime->engine, make_plane, std::move(failure));
         });
     starts_.push_back(std::async(std::launch::async, [this, worker, options, settings, deadline] {
       try {

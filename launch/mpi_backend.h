@@ -28,6 +28,9 @@ class MpiBackend {
   /// Starts a process of this executable as an agent; `agent_variable` is what its environment says
   /// (launch/agent.h), `label` its argument. The worker below it is what MPI talks to.
   virtual void spawn(std::string agent_variable, std::string label, Spawned done) = 0;
+  /// In an agent that has started no worker: joins MPI in its place, for no longer than a few
+  /// seconds, since the call of spawn() would wait for ever.
+  virtual void stand_in() noexcept = 0;
   /// In a worker: initialises MPI, and makes the plane to its master. Throws std::runtime_error.
   virtual std::shared_ptr<DataPlane> join(Engine& engine) = 0;
 };

@@ -138,10 +138,13 @@ TEST_P(Lifetimes, DieWithTheCommandThatRunsThemAsItsChild) {
 }
 
 TEST_P(Lifetimes, SayThatTheWrappingCommandIsNotThere) {
-  auto const error = error_of(
-      [&] { static_cast<void>(start_with<Everything>({.wrap = {"no-such-command"}}, 0)); });
-  EXPECT_EQ(error.kind(), ErrorKind::kRefused);
-  EXPECT_TRUE(contains(error.what(), "no-such-command"));
+  for (int i = 0; i < 4; ++i) {  // as often as one likes: none of them holds up the next
+    auto const error = error_of(
+        [&] { static_cast<void>(start_with<Everything>({.wrap = {"no-such-command"}}, 0)); });
+    EXPECT_EQ(error.kind(), ErrorKind::kRefused);
+    EXPECT_TRUE(contains(error.what(), "no-such-command"));
+  }
+  EXPECT_EQ(start().call(fn<&Everything::add>, 1, 1).get(), 2);
 }
 
 TEST_P(Lifetimes, HandOverPipesAndExitInTheForeground) {
