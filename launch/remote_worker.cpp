@@ -327,13 +327,13 @@ void RemoteWorker::on_end(End end, std::string text) {
 }
 
 void RemoteWorker::on_exit(ExitReport report) {
-  exit_ = std::move(report);
+    exit_ = std::move(report);
+  // What the worker sent before it died is delivered first: its calls, then its last words, whose
+  // end finalizes. Unless a process that it left behind keeps the socket open.
+  if (plane_ && connection_) plane_->take_the_rest();
   process_.reset();
-  // What the worker sent before it died is delivered first; its end of the stream follows,
-  // unless a process that it left behind keeps the socket open.
   while (control_ && !end_ && control_->on_readable()) {
   }
-  if (plane_ && connection_) plane_->take_the_rest();
   finalize();
 }
 

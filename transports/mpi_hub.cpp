@@ -20,9 +20,11 @@ using std::chrono::milliseconds;
 /// computes, or is stopped.
 constexpr milliseconds kPatience{20};
 constexpr milliseconds kNap{1};
-/// After a peer's death: silence that ends what it had sent, and the most that this may take.
+/// After a peer's death: silence that ends what it had sent, and the most that this may take. The
+/// silence is of so many looks too: by the clock alone, who was not scheduled has heard nothing.
 constexpr milliseconds kSilence{1};
-constexpr milliseconds kRestAtMost{200};
+constexpr int kSilentLooks = 200;
+constexpr milliseconds kRestAtMost{500};
 
 }  // namespace
 
@@ -143,11 +145,14 @@ void MpiLink::say_asleep() {
 }
 
 void MpiLink::take_the_rest() {
-  auto const end = Deadline::after(kRestAtMost);
-  for (auto silence = Deadline::after(kSilence); !silence.passed() && !end.passed();) {
+    auto const end = Deadline::after(kRestAtMost);
+  auto silence = Deadline::after(kSilence);
+  for (int looks = 0; (looks < kSilentLooks || !silence.passed()) && !end.passed(); ++looks) {
     auto const before = channel_->taken();
     hub_->poll();
-    if (channel_->taken() != before) silence = Deadline::after(kSilence);
+    if (channel_->taken() == before) continue;
+    silence = Deadline::after(kSilence);
+    looks = 0;
   }
 }
 
