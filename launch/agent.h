@@ -1,26 +1,19 @@
 // An agent: a process of this executable that somebody else's runtime (MPI's) started for us, and
-// that starts one worker in its place and tells how that ended. So a worker under MPI gets the same
+// that has one worker in its place and tells how that ended. So a worker under MPI gets the same
 // pipes, environment and working directory as a local one, and its exit code or signal is known.
 //
 // Both sides are on one machine: the plan's open files travel over a Unix socket in the abstract
-// namespace, whose peer must be the same user.
+// namespace, whose peer must be the same user. The master's side is launch/agent_hall.h.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
-#include <functional>
-#include <map>
-#include <mutex>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <thread>
+
+#include <sys/types.h>
 
 #include "core/clock.h"
-#include "core/engine.h"
-#include "core/error.h"
-#include "launch/child_process.h"
-#include "launch/local_launcher.h"
+#include "launch/start_plan.h"
 #include "transports/socket.h"
 
 namespace cohort {
@@ -35,49 +28,37 @@ inline constexpr char kAgentVariable[] = "COHORT_AGENT";
 /// Is one, until its worker has ended. Returns its exit code.
 [[nodiscard]] int run_agent();
 
-/// The master's side: agents that have connected, by their numbers. Any thread.
-class AgentHall {
- public:
-  AgentHall();
-  ~AgentHall();
+// What agent and master say to each other, after the number that the agent is known by: a plan, an
+// Answer, and an Exit once the worker has ended.
 
-  /// What an agent's variable must say.
-  [[nodiscard]] std::string variable_of(std::uint32_t number) const;
-  /// The agent of that number; nothing where it has not come by then, or after close().
-  [[nodiscard]] UniqueFd wait_for(std::uint32_t number, Deadline deadline);
-  void close();
-
- private:
-  void run();
-  void greet(UniqueFd socket);
-
-  UniqueFd listener_;
-  Endpoint endpoint_;
-  UniqueFd stop_;
-  std::mutex mutex_;
-  std::condition_variable came_;
-  std::map<std::uint32_t, UniqueFd> agents_;
-  bool closed_ = false;
-  std::thread thread_;
+struct AgentAnswer {
+  std::int32_t pid = -1;
+  std::uint32_t text_size = 0;  ///< of what went wrong, where pid is -1
 };
-
-/// Starts a process through that agent, once. Throws std::runtime_error that says what failed.
-[[nodiscard]] Starter starter_through(UniqueFd agent, Deadline deadline);
-
-/// A process that an agent started, watched through the agent.
-class AgentsProcess : public WatchedProcess {
- public:
-  /// `on_exit` is given an empty report where the agent is gone.
-  AgentsProcess(Engine& engine, UniqueFd agent, UniqueFd pidfd,
-                std::function<void(ExitReport)> on_exit, pid_t group);
-
-  void leave_alone() override;
-
-  [[nodiscard]] int descriptor() const noexcept override { return agent_.get(); }
-  bool on_readable() noexcept override;
-
- private:
-  UniqueFd agent_;
+struct AgentExit {
+  std::int32_t status = 0;
+  std::uint8_t by_signal = 0;
+  std::uint8_t core_dumped = 0;
+  std::uint8_t waits_again = 0;  ///< the process is there for another plan
+  std::uint8_t reserved = 0;
 };
+/// What a rank's process says when it has initialised MPI, and when it has been a worker.
+inline constexpr char kWaitsAgain = 'W';
+/// The byte that the master sends before it goes, where the worker is to outlive it.
+inline constexpr char kLeaveWorker = 'L';
+
+[[nodiscard]] bool is_of_this_user(int socket);
+
+// The agent's steps, which its two kinds share: this one, and a rank of a job (launch/ranks.h).
+
+/// Goes to the master's hall. Throws std::runtime_error.
+[[nodiscard]] UniqueFd go_to_hall(std::string const& address, std::uint32_t number,
+                                  Deadline deadline);
+/// The variables by which the runtime knows this process become the worker's.
+void add_runtime_variables(StartPlan& plan);
+void answer_plan(int master, pid_t pid, std::string const& text);
+/// Until the worker has ended; the master's end ends it, unless it is to outlive that. Returns
+/// whether its process waits to be another worker, which it says through `waiting`.
+bool watch_worker(int master, pid_t pid, int waiting = -1);
 
 }  // namespace cohort

@@ -24,8 +24,10 @@ void WatchedProcess::forget() {
   engine_.detach(*this);
 }
 
-void WatchedProcess::tell(ExitReport report) {
+void WatchedProcess::tell(ExitReport report, std::function<void()> const& first) {
   engine_.detach(*this);
+  if (first) first();
+
   if (on_exit_) std::exchange(on_exit_, nullptr)(std::move(report));
 }
 

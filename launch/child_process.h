@@ -15,6 +15,8 @@ namespace cohort {
 
 class WatchedProcess : public Source {
  public:
+  /// It was asked to end. Under the I/O lock.
+  virtual void expect_end() {}
   /// Watches it no more: on_exit will not run. Under the I/O lock.
   virtual void leave_alone() = 0;
   /// SIGKILL; harmless once it has ended, also where its pid was given to somebody else.
@@ -28,7 +30,8 @@ class WatchedProcess : public Source {
                  pid_t group);
 
   void forget();
-  void tell(ExitReport report);
+  /// `first` runs once it is watched no more.
+  void tell(ExitReport report, std::function<void()> const& first = {});
 
   UniqueFd pidfd_;
 

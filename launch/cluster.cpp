@@ -7,12 +7,13 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "launch/agent.h"
+#include "launch/agent_hall.h"
 #include "launch/boot.h"
 #include "launch/listener.h"
 #include "launch/local_launcher.h"
 #include "launch/log.h"
 #include "launch/mpi_backend.h"
+#include "launch/ranks.h"
 #include "launch/remote_worker.h"
 #include "launch/served_worker.h"
 #include "launch/session.h"
@@ -51,6 +52,21 @@ void wait_until_constructed(std::span<std::shared_ptr<RemoteWorker> const> worke
   }
 }
 
+/// In the master.
+void start_mpi(ClusterOptions& options) {
+  auto& mpi = required_mpi_backend();
+  auto const place = mpi.place_in_job();
+  if (options.launcher == Launcher::kRanks && place) {
+    if (place->rank != 0) {
+      throw std::logic_error(
+          "cohort: rank " + std::to_string(place->rank) +
+          " is a worker: main must call run_master, or run_as_rank, before it makes a Cluster");
+    }
+    if (options.workers == 0) options.workers = place->size - 1;
+  }
+  mpi.start(options.launcher, options.mpi);
+}
+
 }  // namespace
 
 Cluster::Cluster(AppTypes types, ClusterOptions options) {
@@ -60,15 +76,18 @@ Cluster::Cluster(AppTypes types, ClusterOptions options) {
         "before it makes a Cluster");
   }
   check_log_level();
-  if (options.launcher == Launcher::kMpi) {
+  if (is_over_mpi(options.launcher)) {
     options.transport = Transport::kUnix;  // of the control connections
-    required_mpi_backend().start(options.mpi);
+    start_mpi(options);
   }
   options.settings = Settings::from_environment(options.settings);
   occupy_standard_descriptors();
   made_runtime_ = true;
   open(std::make_shared<Runtime>(types, options, Secret::random(), WorkerId()), WorkerId(),
        options);
+  if (options.launcher == Launcher::kRanks) {
+    ranks_ = &RankPool::of(required_mpi_backend().place_in_job().value());
+  }
   session_->engine.on_uncaught([](ExceptionText const& text) {
     log(LogLevel::kError, "a callback threw " + text.type + ": " + text.what);
   });
@@ -83,7 +102,7 @@ Cluster::Cluster(std::shared_ptr<Runtime> runtime, WorkerId self, Settings const
 
 void Cluster::open(std::shared_ptr<Runtime> runtime, WorkerId self, ClusterOptions options) {
   session_ = std::make_unique<Session>(std::move(runtime), std::move(self), std::move(options));
-  if (session_->options.launcher == Launcher::kMpi) hall_ = std::make_unique<AgentHall>();
+  if (is_over_mpi(session_->options.launcher)) hall_ = std::make_unique<AgentHall>();
 
   if (session_->options.transport != Transport::kTcp) return;
   listener_ = std::make_shared<Listener>(
@@ -219,8 +238,7 @@ BootRecord Cluster::boot_record(RemoteWorker const& worker, SpawnOptions const& 
           .umask = options.umask};
 }
 
-/// Each worker by a call of its own, side by side. MPI starts an agent for it, which comes to the
-/// hall and starts the worker there; the worker joins MPI, and that ends the call.
+/// Each worker is started by an agent of its own, side by side.
 void Cluster::start_under_mpi(std::span<std::shared_ptr<RemoteWorker> const> workers,
                               SpawnOptions const& options, Settings const& settings,
                               Deadline deadline) {
@@ -230,28 +248,58 @@ void Cluster::start_under_mpi(std::span<std::shared_ptr<RemoteWorker> const> wor
   });
   for (auto const& worker : workers) {
     worker->expect_plane();
-    required_mpi_backend().spawn(
-        hall_->variable_of(worker->serial()), "--cohort-worker=" + worker->id().to_string(),
-        [weak = std::weak_ptr(worker), weak_runtime = std::weak_ptr(session_->runtime)](
-            MpiBackend::MakePlane const& make_plane, std::string failure) {
-          auto const runtime = weak_runtime.lock();  // a call that hangs must not keep it
-          auto const alive = weak.lock();
-          if (runtime && alive) alive->take_plane(runtime->engine, make_plane, std::move(failure));
-        });
-    starts_.push_back(std::async(std::launch::async, [this, worker, options, settings, deadline] {
-      try {
-        auto agent = hall_->wait_for(worker->serial(), deadline);
-        if (!agent) {
-          return worker->fail_to_start("MPI did not start a process for it in time");
-        }
-        worker->adopt(start_local_process(boot_record(*worker, options, settings),
-                                          session_->options.worker_arguments, options,
-                                          starter_through(std::move(agent), deadline)));
-      } catch (std::exception const& error) {
-        worker->fail_to_start(error.what());
-      }
-    }));
+    auto find_agent =
+        ranks_ != nullptr ? take_rank(worker, options, deadline) : spawn_agent(worker, deadline);
+    starts_.push_back(
+        std::async(std::launch::async, [this, worker, options, settings, deadline, find_agent] {
+          try {
+            worker->adopt(start_local_process(boot_record(*worker, options, settings),
+                                              session_->options.worker_arguments, options,
+                                              starter_through(find_agent(), deadline)));
+          } catch (std::exception const& error) {
+            worker->fail_to_start(error.what());
+          }
+        }));
   }
+}
+
+/// MPI starts an agent, which comes to the hall and starts the worker; the worker joins MPI, and
+/// that ends the call.
+Cluster::FindAgent Cluster::spawn_agent(std::shared_ptr<RemoteWorker> const& worker,
+                                        Deadline deadline) {
+  required_mpi_backend().spawn(
+      hall_->variable_of(worker->serial()), "--cohort-worker=" + worker->id().to_string(),
+      [weak = std::weak_ptr(worker), weak_runtime = std::weak_ptr(session_->runtime)](
+          MpiBackend::MakePlane const& make_plane, std::string failure) {
+        auto const runtime = weak_runtime.lock();  // a call that hangs must not keep it
+        auto const alive = weak.lock();
+        if (runtime && alive) alive->take_plane(runtime->engine, make_plane, std::move(failure));
+      });
+  return [this, serial = worker->serial(), deadline] {
+    if (auto agent = hall_->wait_for(serial, deadline)) return AgentHandle{std::move(agent), {}};
+    throw std::runtime_error("MPI did not start a process for it in time");
+  };
+}
+
+/// The agent of a rank is there already.
+Cluster::FindAgent Cluster::take_rank(std::shared_ptr<RemoteWorker> const& worker,
+                                      SpawnOptions const& options, Deadline deadline) {
+  bool const wants_own_process = !options.wrap.empty() || !options.executable.empty();
+  if (auto rank = wants_own_process ? std::nullopt : ranks_->take(deadline)) {
+    worker->take_plane(session_->engine,
+                       required_mpi_backend().plane_to_rank(rank->number, rank->life), {});
+    return [this, rank = std::make_shared<RankPool::Rank>(std::move(*rank)), deadline] {
+      return ranks_->agent_of(std::move(*rank), deadline);
+    };
+  }
+  if (session_->options.mpi.replace_ranks) return spawn_agent(worker, deadline);
+  std::string const reason =
+      wants_own_process
+          ? "SpawnOptions::wrap and executable: a rank's process runs already (--mpi-replace "
+            "starts another one)"
+          : "no rank is left: each is one worker at a time, and lost with one that dies (start "
+            "more ranks, or pass --mpi-replace to spawn workers in their stead)";
+  return [reason]() -> AgentHandle { throw std::runtime_error(reason); };
 }
 
 }  // namespace cohort

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <future>
 #include <memory>
 #include <mutex>
@@ -18,10 +19,15 @@ namespace cohort {
 
 class AgentHall;
 class Engine;
+class RankPool;
 class RemoteWorker;
+
 class Listener;
 class Session;
+struct AgentHandle;
+
 class WorkerHandle;
+
 struct BootRecord;
 struct Runtime;
 
@@ -76,13 +82,21 @@ class Cluster {
                        SpawnOptions const& options, Settings const& settings);
   void start_under_mpi(std::span<std::shared_ptr<RemoteWorker> const> workers,
                        SpawnOptions const& options, Settings const& settings, Deadline deadline);
+  /// Waits for a worker's agent. Throws std::runtime_error where none comes.
+  using FindAgent = std::function<AgentHandle()>;
+  [[nodiscard]] FindAgent spawn_agent(std::shared_ptr<RemoteWorker> const& worker,
+                                      Deadline deadline);
+  [[nodiscard]] FindAgent take_rank(std::shared_ptr<RemoteWorker> const& worker,
+                                    SpawnOptions const& options, Deadline deadline);
+
   [[nodiscard]] BootRecord boot_record(RemoteWorker const& worker, SpawnOptions const& options,
                                        Settings const& settings) const;
 
   std::unique_ptr<Session> session_;
   bool made_runtime_ = false;
   std::shared_ptr<Listener> listener_;  // for Transport::kTcp
-  std::unique_ptr<AgentHall> hall_;     // for Launcher::kMpi
+  std::unique_ptr<AgentHall> hall_;     // over MPI
+  RankPool* ranks_ = nullptr;           // for Launcher::kRanks
   std::mutex starts_mutex_;
   std::vector<std::future<void>> starts_;  // under MPI; each waits for its agent
 };

@@ -24,9 +24,6 @@ std::pair<UniqueFd, UniqueFd> make_pipe() {
   return {UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
-/// Passed-on descriptors of a process that is started elsewhere have numbers from here up.
-constexpr int kFirstPassedOn = 10;
-
 /// The same file under a number above stderr's, where redirections cannot hit it.
 UniqueFd above_stderr(UniqueFd fd) {
   if (fd.get() > STDERR_FILENO) return fd;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -15,11 +16,26 @@
 
 namespace cohort {
 
+/// Whose agents can be had again, for another worker. Under the I/O lock.
+class AgentLender {
+ public:
+  virtual ~AgentLender() = default;
+  /// The worker was asked to end.
+  virtual void expect_back() = 0;
+  /// It has ended, and the agent waits.
+  virtual void take_back(UniqueFd agent) = 0;
+};
+/// The agent that started a process, where this one did not (launch/agent_hall.h).
+struct AgentHandle {
+  UniqueFd socket;
+  std::shared_ptr<AgentLender> lender;  ///< null where the agent ends with its worker
+};
+
 struct LocalProcess {
   pid_t pid = -1;
   pid_t group = 0;  ///< to kill with it, where a wrapping command may have the worker as its child
   UniqueFd pidfd;
-  UniqueFd agent;        ///< of whoever started it, where that is not this process
+  AgentHandle agent;
   UniqueFd socket;       ///< our end of the control connection, for Transport::kUnix
   UniqueFd stdout_pipe;  ///< to read from, for Redirect::Mode::kForward and kPipe
   UniqueFd stderr_pipe;
@@ -28,7 +44,7 @@ struct LocalProcess {
 struct StartedProcess {
   pid_t pid = -1;
   UniqueFd pidfd;
-  UniqueFd agent;
+  AgentHandle agent;
 };
 /// Who starts processes.
 struct Starter {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "core/data_plane.h"
@@ -22,17 +23,36 @@ class MpiBackend {
 
   virtual ~MpiBackend() = default;
 
+  /// Where this process stands in the job that it was started in.
+  struct JobPlace {
+    std::uint32_t rank = 0;
+    std::uint32_t size = 1;
+    std::string job;  ///< its name, the same in all of its ranks
+  };
+  /// Nothing where it was started alone. Asks the environment, not MPI.
+  [[nodiscard]] virtual std::optional<JobPlace> place_in_job() const = 0;
+
+  /// In a process that is no worker and no agent: where its exit status is not 0, so is mpirun's,
+  /// which is always 0 with --enable-recovery. Idempotent.
+  virtual void mind_exit_status() = 0;
   /// In the master: initialises MPI, once, and sees to its end with the process. What it chose goes
   /// to the log. Throws std::runtime_error with one line.
-  virtual void start(MpiOptions const& options) = 0;
+  virtual void start(Launcher launcher, MpiOptions const& options) = 0;
+  /// In a rank's agent: sets what the worker needs before it initialises MPI.
+  virtual void prepare_rank(MpiOptions const& options) = 0;
+  /// What the master's calls to that rank of its own job travel over. What was left under way to
+  /// an earlier worker there does not meet them: `life` is how many it has been before.
+  [[nodiscard]] virtual MakePlane plane_to_rank(std::uint32_t rank, std::uint32_t life) = 0;
   /// Starts a process of this executable as an agent; `agent_variable` is what its environment says
   /// (launch/agent.h), `label` its argument. The worker below it is what MPI talks to.
   virtual void spawn(std::string agent_variable, std::string label, Spawned done) = 0;
-  /// In an agent that has started no worker: joins MPI in its place, for no longer than a few
-  /// seconds, since the call of spawn() would wait for ever.
+  /// In an agent that has no worker: joins MPI in its place, for whoever waits there. May hang.
   virtual void stand_in() noexcept = 0;
-  /// In a worker: initialises MPI, and makes the plane to its master. Throws std::runtime_error.
-  virtual std::shared_ptr<DataPlane> join(Engine& engine) = 0;
+  /// In a worker: MPI_Init. Throws std::runtime_error.
+  virtual void initialise() = 0;
+  /// In a worker: initialises MPI, where that was not done, and makes the plane to its master.
+  /// Throws std::runtime_error.
+  virtual std::shared_ptr<DataPlane> join(Engine& engine, std::uint32_t life) = 0;
 };
 
 /// Null in a program without cohort::mpi.

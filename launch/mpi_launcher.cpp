@@ -1,5 +1,5 @@
-// The backend of --workers mpi:N: workers by MPI_Comm_spawn, each by a call of its own, so that the
-// death of one leaves the others alone.
+// The backend of --workers mpi:N and ranks. It spawns workers by MPI_Comm_spawn, each by a call of
+// its own, so that the death of one leaves the others alone.
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
@@ -21,7 +21,6 @@ namespace {
 
 /// More at a time gain nothing, and one that hangs takes its place for good.
 constexpr int kSpawnsAtATime = 3;
-constexpr std::chrono::seconds kStandInAtMost{10};
 
 /// The one hub of an engine, made when it is first needed. Under the I/O lock.
 std::shared_ptr<MpiHub> hub_of(Engine& engine) {
@@ -39,13 +38,33 @@ std::shared_ptr<MpiHub> hub_of(Engine& engine) {
 
 class Spawner : public MpiBackend {
  public:
-  void start(MpiOptions const& options) override {
+  std::optional<JobPlace> place_in_job() const override { return mpi::place_in_job(); }
+  void mind_exit_status() override {
+    if (mpi::place_in_job()) mpi::finalize_at_exit();
+  }
+
+  void start(Launcher launcher, MpiOptions const& options) override {
     std::lock_guard const lock(mutex_);
     if (std::exchange(started_, true)) return;
-    auto const chosen = mpi::prepare_master(options);
-    mpi::initialise();
+    auto const chosen = mpi::prepare_master(launcher, options);
     mpi::finalize_at_exit();
+    if (launcher == Launcher::kRanks) {
+      mpi::initialise_in_time();
+      mpi::leave_finalize_out();
+
+    } else {
+      mpi::initialise();
+    }
     log(LogLevel::kInfo, chosen);
+  }
+
+  void prepare_rank(MpiOptions const& options) override { mpi::prepare_rank(options); }
+  void initialise() override { mpi::initialise(); }
+
+  MakePlane plane_to_rank(std::uint32_t rank, std::uint32_t life) override {
+    return [rank, life](Engine& engine) {
+      return plane_to(engine, MPI_COMM_WORLD, static_cast<int>(rank), life);
+    };
   }
 
   void spawn(std::string agent_variable, std::string label, Spawned done) override {
@@ -74,29 +93,26 @@ class Spawner : public MpiBackend {
                                "slots)"
                              : ""));
       }
-      done([workers](Engine& engine) { return plane_to(engine, workers); }, {});
+      done([workers](Engine& engine) { return plane_to(engine, workers, 0, 0); }, {});
     }).detach();
   }
 
   void stand_in() noexcept override {
-    std::thread([] {
-      std::this_thread::sleep_for(kStandInAtMost);
-      ::_exit(EXIT_SUCCESS);
-    }).detach();
     try {
       mpi::initialise();
     } catch (std::exception const&) {
-      // Then the call stays where it is.
+      // Then whoever waits goes on waiting.
     }
   }
 
-  std::shared_ptr<DataPlane> join(Engine& engine) override {
+  std::shared_ptr<DataPlane> join(Engine& engine, std::uint32_t life) override {
     mpi::initialise();
     MPI_Comm master = MPI_COMM_NULL;
     MPI_Comm_get_parent(&master);
-    if (master == MPI_COMM_NULL) throw std::runtime_error("MPI knows of no master of this worker");
+    if (master == MPI_COMM_NULL) master = MPI_COMM_WORLD;  // a rank of its job
+
     std::shared_ptr<DataPlane> plane;
-    engine.run_locked([&] { plane = plane_to(engine, master); });
+    engine.run_locked([&] { plane = plane_to(engine, master, 0, life); });
     return plane;
   }
 
@@ -114,9 +130,10 @@ class Spawner : public MpiBackend {
     return result;
   }
 
-  static std::shared_ptr<DataPlane> plane_to(Engine& engine, MPI_Comm peer) {
-    MPI_Comm_set_errhandler(peer, MPI_ERRORS_RETURN);
-    return std::make_shared<MpiLink>(hub_of(engine), peer, 0);
+  static std::shared_ptr<DataPlane> plane_to(Engine& engine, MPI_Comm peers, int rank,
+                                             std::uint32_t life) {
+    MPI_Comm_set_errhandler(peers, MPI_ERRORS_RETURN);
+    return std::make_shared<MpiLink>(hub_of(engine), peers, rank, life);
   }
 
   std::mutex mutex_;

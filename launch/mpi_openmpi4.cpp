@@ -1,7 +1,9 @@
 // What is particular to Open MPI 4: the parameters under which one worker's death leaves all others
 // alone, and the variables by which a process knows how it was started. Measured with 4.1.4.
 #include <array>
+#include <csignal>
 #include <cstdlib>
+#include <ctime>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
@@ -9,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "launch/agent.h"
@@ -20,8 +23,6 @@ namespace cohort::mpi {
 namespace {
 
 constexpr char kRecovery[] = "OMPI_MCA_orte_enable_recovery";
-
-bool is_under_mpirun() { return std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr; }
 
 bool recovers() {
   char const* const value = std::getenv(kRecovery);
@@ -51,38 +52,109 @@ void set_default(char const* variable, char const* value) { ::setenv(variable, v
   throw std::runtime_error("cannot start this program again outside of mpirun's job");
 }
 
+/// What mpirun has not read from us when it is asked to end is lost.
+void wait_until_read(int descriptor) noexcept {
+  constexpr int kTries = 500;
+  constexpr timespec kPause{.tv_sec = 0, .tv_nsec = 2'000'000};
+  for (int i = 0; i < kTries; ++i) {
+    int left = 0;
+    auto const asked = ::isatty(descriptor) != 0 ? TIOCOUTQ : FIONREAD;
+    if (::ioctl(descriptor, asked, &left) != 0) return;  // a file
+    ::nanosleep(&kPause, nullptr);
+    if (left == 0) return;
+  }
+}
+
+void check_ranks(std::optional<MpiBackend::JobPlace> const& place) {
+  if (!place || place->size < 2) {
+    throw std::runtime_error(
+        "--workers ranks: rank 0 is the master and the others are the workers, but there are no "
+        "others: run it by mpirun --enable-recovery -n N, with N at least 2");
+  }
+  if (!recovers()) {
+    throw std::runtime_error(
+        "mpirun was started without --enable-recovery, so that the death of one worker would end "
+        "the whole job: add it");
+  }
+}
+
+/// Before the spawning of workers, by mpirun or alone.
+void check_spawning(std::optional<MpiBackend::JobPlace> const& place, MpiOptions const& options) {
+  if (!place) return;
+  if (place->size != 1) {
+    throw std::runtime_error(
+        "--workers mpi:N starts its workers by itself: run it alone, or by mpirun "
+        "--enable-recovery -n 1; --workers ranks takes the ranks of this job");
+  }
+  if (recovers()) return;
+  if (options.restart_without_recovery) restart_alone();
+  throw std::runtime_error(
+      "mpirun was started without --enable-recovery, so that the death of one worker would end "
+      "the whole job: add it, or pass --mpi-restart to start again outside of mpirun's job");
+}
+
+void prepare_alone() {
+  set_default(kRecovery, "1");
+  set_default("EVENT_NOEPOLL", "1");  // or MPI_Comm_spawn hangs now and then
+  if (::geteuid() == 0) {
+    set_default("OMPI_ALLOW_RUN_AS_ROOT", "1");
+    set_default("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
+  }
+}
+
 }  // namespace
 
-std::string prepare_master(MpiOptions const& options) {
+std::optional<MpiBackend::JobPlace> place_in_job() {
+  char const* const size = std::getenv("OMPI_COMM_WORLD_SIZE");
+  char const* const rank = std::getenv("OMPI_COMM_WORLD_RANK");
+  char const* const job = std::getenv("PMIX_NAMESPACE");
+  if (size == nullptr || rank == nullptr || job == nullptr) return std::nullopt;
+  return MpiBackend::JobPlace{.rank = static_cast<std::uint32_t>(std::atoi(rank)),
+                              .size = static_cast<std::uint32_t>(std::atoi(size)),
+                              .job = job};
+}
+
+std::string prepare_master(Launcher launcher, MpiOptions const& options) {
+  auto const place = place_in_job();
   std::string chosen = "workers over MPI: ";
-  if (is_under_mpirun()) {
-    if (std::string_view(std::getenv("OMPI_COMM_WORLD_SIZE")) != "1") {
-      throw std::runtime_error(
-          "--workers mpi:N starts its workers by itself: run it alone, or by mpirun "
-          "--enable-recovery -n 1");
-    }
-    if (!recovers()) {
-      if (options.restart_without_recovery) restart_alone();
-      throw std::runtime_error(
-          "mpirun was started without --enable-recovery, so that the death of one worker would end "
-          "the whole job: add it, or pass --mpi-restart to start again outside of mpirun's job");
-    }
-    if (std::getenv("EVENT_NOEPOLL") == nullptr) {
-      chosen +=
-          "EVENT_NOEPOLL=1 is not in mpirun's environment, and MPI_Comm_spawn may hang now "
-          "and then; ";
-    }
-    chosen += "under mpirun";
+  if (launcher == Launcher::kRanks) {
+    check_ranks(place);
+    chosen += "the other " + std::to_string(place->size - 1) + " ranks of this job";
   } else {
-    set_default(kRecovery, "1");
-    set_default("EVENT_NOEPOLL", "1");  // or MPI_Comm_spawn hangs now and then
-    if (::geteuid() == 0) {
-      set_default("OMPI_ALLOW_RUN_AS_ROOT", "1");
-      set_default("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
-    }
-    if (options.oversubscribe) set_default("OMPI_MCA_rmaps_base_oversubscribe", "1");
-    chosen += "without mpirun";
+    check_spawning(place, options);
+    chosen += place ? "spawned, under mpirun" : "spawned, without mpirun";
   }
+  if (!place) prepare_alone();
+  bool const spawns = launcher != Launcher::kRanks || options.replace_ranks;
+  if (spawns && std::getenv("EVENT_NOEPOLL") == nullptr) {
+    chosen +=
+        "; EVENT_NOEPOLL=1 is not in mpirun's environment, and MPI_Comm_spawn may hang now and "
+        "then";
+  }
+  prepare_rank(options);
+  chosen += ", pml " + std::string(std::getenv("OMPI_MCA_pml"));
+  if (options.oversubscribe) chosen += ", oversubscribed";
+  return chosen;
+}
+
+/// mpirun with --enable-recovery ends with 0 whatever its programs end with, and with 1 when it is
+/// asked to end, which it does by ending them.
+void tell_mpirun_of_failure() noexcept {
+  if (!recovers()) return;
+  auto const parent = ::getppid();
+  std::ifstream file("/proc/" + std::to_string(parent) + "/comm");
+  std::string name;
+  std::getline(file, name);
+  if (name != "mpirun" && name != "orterun" && name != "mpiexec") return;
+  wait_until_read(STDOUT_FILENO);
+  wait_until_read(STDERR_FILENO);
+
+  ::signal(SIGTERM, SIG_IGN);  // which it sends us, too
+  ::kill(parent, SIGTERM);
+}
+
+void prepare_rank(MpiOptions const& options) {
+  if (options.oversubscribe) set_default("OMPI_MCA_rmaps_base_oversubscribe", "1");
   if (options.fabric == MpiOptions::Fabric::kUcx) {
     for (auto const& [variable, value] : {std::pair("OMPI_MCA_pml", "ucx"),
                                           {"OMPI_MCA_pml_ucx_tls", "any"},
@@ -98,9 +170,6 @@ std::string prepare_master(MpiOptions const& options) {
   // Large enough that what a dying worker has sent lies in the kernel, not in a queue of MPI's.
   set_default("OMPI_MCA_btl_tcp_sndbuf", "1048576");
   set_default("OMPI_MCA_btl_tcp_rcvbuf", "1048576");
-  chosen += ", pml " + std::string(std::getenv("OMPI_MCA_pml"));
-  if (options.oversubscribe) chosen += ", oversubscribed";
-  return chosen;
 }
 
 }  // namespace cohort::mpi

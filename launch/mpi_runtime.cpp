@@ -3,7 +3,9 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
-#include <mutex>
+#include <exception>
+#include <future>
+#include <memory>
 #include <stdexcept>
 #include <thread>
 
@@ -16,20 +18,30 @@ namespace cohort::mpi {
 namespace {
 
 constexpr std::chrono::seconds kFinalizeAtMost{10};
+constexpr std::chrono::seconds kInitAtMost{60};
 std::atomic<int> g_stuck{0};
+std::atomic<bool> g_collective{false};
 
 /// What MPI cannot end in time, because a process that it counts on is dead, ends here.
 void finalize(int status, void*) {
-  auto const give_up = [status] {
+  auto const tell = [status] {
     std::fflush(nullptr);
+    if (status != 0) tell_mpirun_of_failure();
+  };
+  auto const give_up = [status, tell] {
+    tell();
     ::_exit(status);
   };
+  int initialised = 0;
+  MPI_Initialized(&initialised);
+  if (initialised == 0 || g_collective.load()) return tell();
   if (g_stuck.load() != 0) give_up();
   std::thread([give_up] {
     std::this_thread::sleep_for(kFinalizeAtMost);
     give_up();
   }).detach();
   MPI_Finalize();
+  tell();
 }
 
 }  // namespace
@@ -42,6 +54,10 @@ std::string describe_error(int error) {
 }
 
 void initialise() {
+  int initialised = 0;
+  MPI_Initialized(&initialised);
+  if (initialised != 0) return;
+
   int provided = MPI_THREAD_SINGLE;
   int const result = MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided);
   if (result != MPI_SUCCESS) throw std::runtime_error("MPI_Init_thread failed");
@@ -52,7 +68,31 @@ void initialise() {
   MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
 }
 
-void finalize_at_exit() { ::on_exit(&finalize, nullptr); }
+void initialise_in_time() {
+  expect_no_finalize();
+  auto result = std::make_shared<std::promise<void>>();
+  auto done = result->get_future();
+  std::thread([result] {
+    try {
+      initialise();
+      result->set_value();
+    } catch (...) {
+      result->set_exception(std::current_exception());
+    }
+  }).detach();
+  if (done.wait_for(kInitAtMost) == std::future_status::timeout) {
+    throw std::runtime_error("MPI_Init has not returned after " +
+                             std::to_string(kInitAtMost.count()) +
+                             " s: another rank of the job died in it, or never came to it");
+  }
+  done.get();
+  expect_finalize_again();
+}
+
+void finalize_at_exit() {
+  [[maybe_unused]] static int const registered = ::on_exit(&finalize, nullptr);
+}
+void leave_finalize_out() noexcept { g_collective.store(true); }
 void expect_no_finalize() noexcept { ++g_stuck; }
 void expect_finalize_again() noexcept { --g_stuck; }
 

@@ -1,8 +1,10 @@
 // MPI in this process: initialised once, ended with the process.
 #pragma once
 
+#include <optional>
 #include <string>
 
+#include "launch/mpi_backend.h"
 #include "launch/options.h"
 
 namespace cohort::mpi {
@@ -10,13 +12,26 @@ namespace cohort::mpi {
 /// What is particular to Open MPI 4 (launch/mpi_openmpi4.cpp); another file can serve version 5.
 /// Sets, before MPI_Init, what isolation of failures needs. Returns one line that says what was
 /// chosen. Throws std::runtime_error where mpirun was started in a way that defeats it.
-[[nodiscard]] std::string prepare_master(MpiOptions const& options);
+[[nodiscard]] std::string prepare_master(Launcher launcher, MpiOptions const& options);
+/// The same in the other ranks of a job, of which rank 0 has said it all.
+void prepare_rank(MpiOptions const& options);
+/// The exit status of mpirun will not be 0 either.
+void tell_mpirun_of_failure() noexcept;
 
-/// MPI_Init_thread, with errors returned rather than fatal. Throws std::runtime_error.
+[[nodiscard]] std::optional<MpiBackend::JobPlace> place_in_job();
+
+/// MPI_Init_thread, with errors returned rather than fatal; nothing where that was done. Throws
+/// std::runtime_error.
 void initialise();
-/// MPI_Finalize when the process exits, no longer than a few seconds; the exit status stays what it
-/// is. For a master; a worker just ends.
+/// The same in a thread of its own, since it waits for all ranks of the job. Throws
+/// std::runtime_error also where that takes too long; the process then ends without MPI_Finalize.
+void initialise_in_time();
+/// When the process exits: MPI_Finalize, where MPI was initialised, no longer than a few seconds;
+/// the exit status stays what it is, and mpirun hears of it. For a master; a worker just ends.
+/// Idempotent.
 void finalize_at_exit();
+/// MPI_Finalize would wait for the job's other ranks, which just end.
+void leave_finalize_out() noexcept;
 /// MPI hangs in a thread of ours: the process will end without MPI_Finalize.
 void expect_no_finalize() noexcept;
 void expect_finalize_again() noexcept;

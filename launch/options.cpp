@@ -75,6 +75,7 @@ void check_for_serve(SpawnOptions const& options) {
 
 WorkersChoice parse_workers(std::string const& text) {
   constexpr std::uint32_t kMost = 100'000;
+  if (text == "ranks") return {Launcher::kRanks, 0};
   std::string_view number = text;
   auto launcher = Launcher::kLocal;
   for (auto const& [name, named] :
@@ -91,8 +92,8 @@ WorkersChoice parse_workers(std::string const& text) {
   if (error != std::errc{} || stop != number.data() + number.size() || workers == 0 ||
       workers > kMost) {
     throw std::invalid_argument("--workers " + text +
-                                ": expected local (one per core), local:N, N, mpi or mpi:N, with "
-                                "N from 1 to " +
+                                ": expected local (one per core), local:N, N, mpi, mpi:N or "
+                                "ranks, with N from 1 to " +
                                 std::to_string(kMost));
   }
   return {launcher, workers};

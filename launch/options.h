@@ -25,9 +25,11 @@ enum class Transport {
 enum class Launcher : std::uint8_t {
   kLocal,  ///< this process
   kMpi,    ///< MPI_Comm_spawn, one call for each worker; calls travel over MPI
+  kRanks,  ///< mpirun: rank 0 is the master, each other rank one worker, once; calls over MPI
 };
+[[nodiscard]] constexpr bool is_over_mpi(Launcher launcher) { return launcher != Launcher::kLocal; }
 
-/// What is particular to Launcher::kMpi. The program must be linked with cohort::mpi.
+/// What is particular to Launcher::kMpi and kRanks. The program must be linked with cohort::mpi.
 struct MpiOptions {
   enum class Fabric : std::uint8_t {
     kOb1,  ///< Open MPI's own; between a master and the workers it spawned that is TCP
@@ -39,13 +41,17 @@ struct MpiOptions {
   /// Where mpirun was started without --enable-recovery, so that one dead worker ends the whole
   /// job: start this program again, outside of mpirun's job, rather than refuse.
   bool restart_without_recovery = false;
+  /// Of Launcher::kRanks: where every rank was taken, as by workers that died, and where a spawn
+  /// wants what a running process cannot have (wrap, executable), start a worker by MPI_Comm_spawn;
+  /// otherwise that is an error.
+  bool replace_ranks = false;
 };
 
 /// Where workers run. `--workers` and `--transport` on the command line of a program that uses
 /// start_app; fill it in yourself for a program with a command line of its own.
 struct ClusterOptions {
   /// Workers that spawn starts where its options name no number; 0: one for each core that this
-  /// process may run on.
+  /// process may run on, with Launcher::kRanks one for each rank but this.
   std::uint32_t workers = 0;
   Launcher launcher = Launcher::kLocal;
   MpiOptions mpi{};
@@ -57,8 +63,8 @@ struct ClusterOptions {
   std::vector<std::string> worker_arguments{};
 };
 
-/// Reads "local", "local:N", "N", "mpi", or "mpi:N"; without an N it is one for each core. Throws
-/// std::invalid_argument that says what is allowed.
+/// Reads "local", "local:N", "N", "mpi", "mpi:N" or "ranks"; without an N it is one for each core,
+/// or rank. Throws std::invalid_argument that says what is allowed.
 struct WorkersChoice {
   Launcher launcher = Launcher::kLocal;
   std::uint32_t count = 0;

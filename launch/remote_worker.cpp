@@ -3,7 +3,7 @@
 #include <csignal>
 #include <utility>
 
-#include "launch/agent.h"
+#include "launch/agent_hall.h"
 #include "launch/log.h"
 #include "transports/stream_channel.h"
 
@@ -62,7 +62,7 @@ void RemoteWorker::watch(LocalProcess& process) {
   auto const self = shared_from_this();
   pid_ = process.pid;
   auto on_exit = [self](ExitReport report) { self->on_exit(std::move(report)); };
-  if (process.agent) {
+  if (process.agent.socket) {
     process_ = std::make_shared<AgentsProcess>(session_.engine, std::move(process.agent),
                                                std::move(process.pidfd), std::move(on_exit),
                                                process.group);
@@ -267,6 +267,7 @@ void RemoteWorker::shut_down() {
     shutdown_requested_ = true;
     // A constructor that hangs would only be waited for in vain.
     if (!connection_ || !construct_->done.ready()) return kill();
+    if (process_) process_->expect_end();
     control_->send_control(FrameKind::kShutdown);
     kill_after(settings_.shutdown_timeout);
   });
@@ -327,7 +328,7 @@ void RemoteWorker::on_end(End end, std::string text) {
 }
 
 void RemoteWorker::on_exit(ExitReport report) {
-    exit_ = std::move(report);
+  exit_ = std::move(report);
   // What the worker sent before it died is delivered first: its calls, then its last words, whose
   // end finalizes. Unless a process that it left behind keeps the socket open.
   if (plane_ && connection_) plane_->take_the_rest();

@@ -11,6 +11,7 @@
 #include "launch/command_line.h"
 #include "launch/log.h"
 #include "launch/mpi_backend.h"
+#include "launch/ranks.h"
 
 namespace cohort {
 namespace {
@@ -51,7 +52,8 @@ void add_cluster_options(CLI::App& app, ClusterOptions& options) {
   };
   app.add_option_function<std::string>("--workers", read,
                                        "where workers run: local (one per core), local:N; mpi, "
-                                       "mpi:N (MPI_Comm_spawn, under mpirun or alone)")
+                                       "mpi:N (MPI_Comm_spawn, under mpirun or alone); ranks "
+                                       "(those of mpirun -n N, of which 0 is the master)")
       ->type_name("WHERE");
   add_parsed_option(app, "--transport", "KIND",
                     "how local workers talk to their master: unix (default) or tcp",
@@ -64,10 +66,21 @@ void add_cluster_options(CLI::App& app, ClusterOptions& options) {
                "start more MPI workers than there are slots");
   app.add_flag("--mpi-restart", options.mpi.restart_without_recovery,
                "under an mpirun without --enable-recovery: start again outside of its job");
+  app.add_flag("--mpi-replace", options.mpi.replace_ranks,
+               "with --workers ranks: where no rank is left, start a worker by MPI_Comm_spawn");
 }
 
 int run_app(AppTypes types, int argc, char** argv, Extras extras, Master const& master) {
   if (is_worker_process()) return run_worker(types);
+  if (auto* const mpi = mpi_backend()) mpi->mind_exit_status();
+  auto const exit_code = [](CLI::App const& app, CLI::ParseError const& error) {
+    // Every rank reads the same command line, and one says what is wrong with it.
+    bool const silent = mpi_backend() != nullptr &&
+                        mpi_backend()->place_in_job().value_or(MpiBackend::JobPlace()).rank != 0;
+    if (!silent) app.exit(error);
+    return error.get_exit_code() == 0 ? 0 : 2;
+  };
+
   ClusterOptions options;
   CLI::App app("Options of cohort");
   if (extras == Extras::kToMaster) {
@@ -82,7 +95,7 @@ int run_app(AppTypes types, int argc, char** argv, Extras extras, Master const& 
     app.parse(argc, argv);
     rest = app.remaining();
   } catch (CLI::ParseError const& error) {
-    return error.get_exit_code() == 0 ? app.exit(error) : (app.exit(error), 2);
+    return exit_code(app, error);
   } catch (std::invalid_argument const& error) {
     std::fprintf(stderr, "%s: %s\n", argv[0], error.what());
     return 2;
@@ -97,6 +110,7 @@ int run_app(AppTypes types, int argc, char** argv, Extras extras, Master const& 
 
 int run_master(AppTypes types, ClusterOptions const& options,
                std::function<int(Cluster&)> const& master) {
+  if (auto const code = run_as_rank(options)) return *code;
   raise_descriptor_limit();
   try {
     Cluster cluster(types, options);

@@ -10,6 +10,11 @@
 
 namespace cohort {
 
+/// What a process that an agent starts inherits, besides stdout and stderr, has numbers from here
+/// up; high ones, since a process that runs already (launch/ranks.h) is to have them free.
+inline constexpr int kFirstPassedOn = 100;
+inline constexpr int kPassedOnAtMost = 6;
+
 struct StartPlan {
   /// An open file, and the number under which the process inherits it.
   struct Inherited {

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <exception>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include <fcntl.h>
@@ -20,6 +22,7 @@
 #include "launch/handshake.h"
 #include "launch/mpi_backend.h"
 #include "launch/options.h"
+#include "launch/ranks.h"
 #include "launch/runtime.h"
 #include "launch/server.h"
 #include "transports/socket.h"
@@ -235,9 +238,10 @@ bool is_worker_process() noexcept {
   return std::getenv(kWorkerVariable) != nullptr || std::getenv(kAgentVariable) != nullptr;
 }
 
-int run_worker(AppTypes types) {
-  if (std::getenv(kAgentVariable) != nullptr) return run_agent();
-  keep_freed_memory();
+namespace {
+
+/// `life`: how many workers this process has been before.
+int serve_once(AppTypes types, std::uint32_t life) {
   auto const host = host_name();
   std::string who = "worker";
   try {
@@ -261,11 +265,28 @@ int run_worker(AppTypes types) {
     handshake_with_master(socket.get(), boot.secret, runtime->description,
                           {.serial = boot.serial, .pid = ::getpid(), .host = runtime->host},
                           deadline);
-    auto plane = boot.over_mpi ? required_mpi_backend().join(runtime->engine) : nullptr;
+    auto plane = boot.over_mpi ? required_mpi_backend().join(runtime->engine, life) : nullptr;
     return WorkerProcess(std::move(runtime), boot, std::move(plane))
         .run(std::move(socket), boot.parent_pid);
   } catch (std::exception const& error) {
     std::fprintf(stderr, "cohort: %s (%s, pid %d) cannot go on: %s\n", who.c_str(), host.c_str(),
+                 static_cast<int>(::getpid()), error.what());
+    return kExitCannotJoin;
+  }
+}
+
+}  // namespace
+
+int run_worker(AppTypes types) {
+  if (std::getenv(kAgentVariable) != nullptr) return run_agent();
+  keep_freed_memory();
+  if (!std::string_view(std::getenv(kWorkerVariable)).ends_with(kWaits)) {
+    return serve_once(types, 0);
+  }
+  try {
+    return run_waiting_worker([types](std::uint32_t life) { return serve_once(types, life); });
+  } catch (std::exception const& error) {
+    std::fprintf(stderr, "cohort: a rank's process (pid %d) cannot go on: %s\n",
                  static_cast<int>(::getpid()), error.what());
     return kExitCannotJoin;
   }

@@ -7,8 +7,8 @@
 namespace cohort {
 namespace {
 
-constexpr int kPacketTag = 0x6c01;
-constexpr int kBulkTag = 0x6c02;
+constexpr int kFirstTag = 0x6c00;
+
 /// Blocks of at least this size travel from where they lie.
 constexpr std::size_t kBulkAtLeast = 32 << 10;
 /// MPI 3 counts in int.
@@ -23,9 +23,13 @@ bool is_done(MPI_Request& request) noexcept {
 
 }  // namespace
 
-MpiChannel::MpiChannel(MPI_Comm communicator, int rank)
-    : communicator_(communicator), rank_(rank), packet_(new Packet) {
-  MPI_Recv_init(packet_.get(), static_cast<int>(sizeof(Packet)), MPI_BYTE, rank_, kPacketTag,
+MpiChannel::MpiChannel(MPI_Comm communicator, int rank, std::uint32_t life)
+    : communicator_(communicator),
+      rank_(rank),
+      packet_tag_(kFirstTag + 2 * static_cast<int>(life)),
+      bulk_tag_(packet_tag_ + 1),
+      packet_(new Packet) {
+  MPI_Recv_init(packet_.get(), static_cast<int>(sizeof(Packet)), MPI_BYTE, rank_, packet_tag_,
                 communicator_, &packet_request_);
   MPI_Start(&packet_request_);
 }
@@ -89,7 +93,7 @@ IoResult MpiChannel::send(std::span<iovec const> parts, std::size_t first_block)
   bool const bulk = i == first_block && i < parts.size() && parts[i].iov_len >= kBulkAtLeast;
   packet.bulk = bulk ? parts[i].iov_len : 0;
   if (!worked(MPI_Isend(&packet, static_cast<int>(kPacketHead + filled), MPI_BYTE, rank_,
-                        kPacketTag, communicator_, &slot->request))) {
+                        packet_tag_, communicator_, &slot->request))) {
     return {IoResult::Status::kBroken, 0};
   }
   if (bulk && !send_bulk(static_cast<std::byte const*>(parts[i].iov_base), parts[i].iov_len)) {
@@ -118,7 +122,7 @@ bool MpiChannel::send_bulk(std::byte const* data, std::size_t size) noexcept {
   for (std::size_t at = 0; at < size; at += kPieceAtMost) {
     auto const piece = std::min(kPieceAtMost, size - at);
     bulk_sends_.push_back(MPI_REQUEST_NULL);
-    if (!worked(MPI_Isend(data + at, static_cast<int>(piece), MPI_BYTE, rank_, kBulkTag,
+    if (!worked(MPI_Isend(data + at, static_cast<int>(piece), MPI_BYTE, rank_, bulk_tag_,
                           communicator_, &bulk_sends_.back()))) {
       return false;
     }
@@ -175,7 +179,7 @@ IoResult MpiChannel::receive_bulk(std::span<std::byte> into) noexcept {
     bool const fits = into.size() >= bulk_piece_;
     if (!fits) spill_.resize(bulk_piece_);  // unlike what our own writers do
     if (!worked(MPI_Irecv(fits ? into.data() : spill_.data(), static_cast<int>(bulk_piece_),
-                          MPI_BYTE, rank_, kBulkTag, communicator_, &bulk_request_))) {
+                          MPI_BYTE, rank_, bulk_tag_, communicator_, &bulk_request_))) {
       return {IoResult::Status::kBroken, 0};
     }
   }

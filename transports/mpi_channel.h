@@ -22,8 +22,9 @@ namespace cohort {
 
 class MpiChannel : public Channel {
  public:
-  /// The peer is `rank` of `communicator`; the channel has the tags 0x6c01 and 0x6c02 there.
-  MpiChannel(MPI_Comm communicator, int rank);
+  /// The peer is `rank` of `communicator`; the `life`-th channel to it has the tags
+  /// 0x6c00 + 2 life and the one that follows there.
+  MpiChannel(MPI_Comm communicator, int rank, std::uint32_t life);
   /// What MPI does not give back (a dead peer's) stays behind.
   ~MpiChannel() override;
 
@@ -80,6 +81,9 @@ class MpiChannel : public Channel {
 
   MPI_Comm const communicator_;
   int const rank_;
+  int const packet_tag_;
+  int const bulk_tag_;
+
   std::atomic<bool> closed_{false};
   std::atomic<int> error_{MPI_SUCCESS};
 

@@ -95,9 +95,9 @@ bool MpiHub::may_sleep() {
 
 // ---- one link ----------------------------------------------------------------------------------
 
-MpiLink::MpiLink(std::shared_ptr<MpiHub> hub, MPI_Comm communicator, int rank)
+MpiLink::MpiLink(std::shared_ptr<MpiHub> hub, MPI_Comm communicator, int rank, std::uint32_t life)
     : hub_(std::move(hub)),
-      owned_(std::make_unique<MpiChannel>(communicator, rank)),
+      owned_(std::make_unique<MpiChannel>(communicator, rank, life)),
       channel_(owned_.get()) {
   channel_->on_sent = [this](std::uint64_t sent) {
     if (peer_asleep_.load() && peer_asleep_.exchange(false)) ring(sent);
@@ -145,7 +145,7 @@ void MpiLink::say_asleep() {
 }
 
 void MpiLink::take_the_rest() {
-    auto const end = Deadline::after(kRestAtMost);
+  auto const end = Deadline::after(kRestAtMost);
   auto silence = Deadline::after(kSilence);
   for (int looks = 0; (looks < kSilentLooks || !silence.passed()) && !end.passed(); ++looks) {
     auto const before = channel_->taken();

@@ -52,7 +52,8 @@ class MpiHub : public PolledSource {
 /// The traffic with one peer.
 class MpiLink : public DataPlane, public std::enable_shared_from_this<MpiLink> {
  public:
-  MpiLink(std::shared_ptr<MpiHub> hub, MPI_Comm communicator, int rank);
+  /// `life`: see MpiChannel.
+  MpiLink(std::shared_ptr<MpiHub> hub, MPI_Comm communicator, int rank, std::uint32_t life);
 
   [[nodiscard]] std::unique_ptr<Channel> take_channel() override { return std::move(owned_); }
   void open(std::shared_ptr<Connection> data, std::shared_ptr<Connection> control) override;

@@ -137,15 +137,17 @@ std::string Endpoint::to_string() const {
   return is_unix() ? host : host + ':' + std::to_string(port);
 }
 
-std::pair<UniqueFd, Endpoint> listen_unix(int backlog) {
+std::pair<UniqueFd, Endpoint> listen_unix(int backlog, std::string const& wanted) {
   UniqueFd socket(
       check(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), "socket"));
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
+  socklen_t length = sizeof address.sun_family;  // autobind: unix(7)
+  if (!wanted.empty()) std::tie(address, length) = unix_address(wanted);
   auto* const generic = reinterpret_cast<sockaddr*>(&address);
-  check(::bind(socket.get(), generic, sizeof address.sun_family), "bind");  // autobind: unix(7)
+  check(::bind(socket.get(), generic, length), "bind");
   check(::listen(socket.get(), backlog), "listen");
-  socklen_t length = sizeof address;
+  length = sizeof address;
   check(::getsockname(socket.get(), generic, &length), "getsockname");
   std::string name(address.sun_path, length - offsetof(sockaddr_un, sun_path));
   name.front() = '@';

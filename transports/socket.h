@@ -50,9 +50,9 @@ struct Endpoint {
 /// A listening TCP socket on that address, close-on-exec and non-blocking; port 0 lets the system
 /// choose. The second value is the address that it really has.
 [[nodiscard]] std::pair<UniqueFd, Endpoint> listen_tcp(Endpoint const& at, int backlog);
-/// A listening Unix socket in the abstract namespace, which leaves nothing in the file system; the
-/// system chooses its name.
-[[nodiscard]] std::pair<UniqueFd, Endpoint> listen_unix(int backlog);
+/// A listening Unix socket in the abstract namespace, which leaves nothing in the file system. The
+/// system chooses its name, where none ("@name") is given.
+[[nodiscard]] std::pair<UniqueFd, Endpoint> listen_unix(int backlog, std::string const& name = {});
 /// The next waiting connection, or nothing. Close-on-exec. Throws std::system_error where one waits
 /// and cannot be taken, as when no descriptor is left (EMFILE).
 [[nodiscard]] std::optional<UniqueFd> accept_connection(int listener);

@@ -1,0 +1,68 @@
+// The master's side of agents (launch/agent.h): they come to a hall, and each starts one process.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "core/clock.h"
+#include "core/engine.h"
+#include "core/error.h"
+#include "launch/child_process.h"
+#include "launch/local_launcher.h"
+#include "transports/socket.h"
+
+namespace cohort {
+
+/// Agents that have connected, by their numbers. Any thread.
+class AgentHall {
+ public:
+  /// At an address that the system chooses, where none is given. Throws std::system_error.
+  explicit AgentHall(std::string const& address = {});
+  ~AgentHall();
+
+  /// What an agent's variable must say.
+  [[nodiscard]] std::string variable_of(std::uint32_t number) const;
+  /// The agent of that number; nothing where it has not come by then, or after close().
+  [[nodiscard]] UniqueFd wait_for(std::uint32_t number, Deadline deadline);
+  void close();
+
+ private:
+  void run();
+  void greet(UniqueFd socket);
+
+  UniqueFd listener_;
+  Endpoint endpoint_;
+  UniqueFd stop_;
+  std::mutex mutex_;
+  std::condition_variable came_;
+  std::map<std::uint32_t, UniqueFd> agents_;
+  bool closed_ = false;
+  std::thread thread_;
+};
+
+/// Starts a process through that agent, once. Throws std::runtime_error that says what failed.
+[[nodiscard]] Starter starter_through(AgentHandle agent, Deadline deadline);
+
+/// A process that an agent started, watched through the agent.
+class AgentsProcess : public WatchedProcess {
+ public:
+  /// `on_exit` is given an empty report where the agent is gone.
+  AgentsProcess(Engine& engine, AgentHandle agent, UniqueFd pidfd,
+                std::function<void(ExitReport)> on_exit, pid_t group);
+
+  void expect_end() override;
+  void leave_alone() override;
+
+  [[nodiscard]] int descriptor() const noexcept override { return agent_.socket.get(); }
+  bool on_readable() noexcept override;
+
+ private:
+  AgentHandle agent_;
+};
+
+}  // namespace cohort

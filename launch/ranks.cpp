@@ -1,0 +1,287 @@
+#include "launch/ranks.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/error.h"
+#include "launch/agent.h"
+#include "launch/boot.h"
+#include "launch/plan_transfer.h"
+#include "launch/start_plan.h"
+
+extern char** environ;
+
+namespace cohort {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+/// Until rank 0 has made its cluster, which it does as soon as it has read its command line.
+constexpr seconds kMasterAtMost{60};
+constexpr milliseconds kBetweenTries{10};
+/// The waiting process finds its agent under this number.
+constexpr int kAgentSocket = 3;
+
+std::string hall_of(MpiBackend::JobPlace const& place) {
+  return "@cohort-" + std::to_string(::geteuid()) + '-' + place.job;
+}
+
+// ---- a rank's agent ----------------------------------------------------------------------------
+
+/// A process that initialises MPI in this rank's name and waits.
+struct Waiting {
+  UniqueFd socket;
+  pid_t pid = -1;
+};
+
+Waiting start_waiting(std::uint32_t rank, std::vector<std::string> const& arguments) {
+  auto [ours, theirs] = make_socket_pair();
+  StartPlan plan;
+  plan.path = "/proc/self/exe";
+  plan.arguments.emplace_back(::program_invocation_name);
+  plan.arguments.insert(plan.arguments.end(), arguments.begin(), arguments.end());
+  plan.arguments.push_back("--cohort-rank=" + std::to_string(rank));
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    plan.environment.emplace_back(*variable);
+  }
+  plan.environment.push_back(std::string(kWorkerVariable) + '=' + std::to_string(kAgentSocket) +
+                             ':' + std::to_string(::getpid()) + std::string(kWaits));
+  UniqueFd above(check(::fcntl(theirs.get(), F_DUPFD_CLOEXEC, kFirstPassedOn), "fcntl"));
+  plan.descriptors.push_back({std::move(above), kAgentSocket});
+  return {std::move(ours), start(std::move(plan))};
+}
+
+void end(pid_t pid) {
+  ::kill(-pid, SIGKILL);  // it leads a group
+  ::waitpid(pid, nullptr, 0);
+}
+
+UniqueFd go_to_master(std::string const& hall, std::uint32_t rank) {
+  for (auto const deadline = Deadline::after(kMasterAtMost);;) {
+    try {
+      return go_to_hall(hall, rank, deadline);
+    } catch (std::exception const& error) {
+      if (deadline.passed()) {
+        throw std::runtime_error(std::string("rank 0 made no cluster in time: ") + error.what());
+      }
+      std::this_thread::sleep_for(kBetweenTries);
+    }
+  }
+}
+
+/// A plan, or nothing where the master is gone. A worker that died before it had initialised MPI is
+/// stood in for: everybody's MPI_Init waits for it.
+std::optional<StartPlan> wait_for_plan(int master, int waiting, MpiBackend& mpi,
+                                       bool& initialised) {
+  std::array<pollfd, 2> events{pollfd{master, POLLIN, 0},
+                               pollfd{initialised ? -1 : waiting, POLLIN, 0}};
+  while (events[0].revents == 0) {
+    if (::poll(events.data(), events.size(), -1) < 0 && errno != EINTR) throw_errno("poll", errno);
+    if (events[1].revents == 0) continue;
+    char said = 0;
+    if (::recv(waiting, &said, 1, 0) != 1) std::thread([&mpi] { mpi.stand_in(); }).detach();
+    events[1].fd = -1;
+    initialised = true;
+  }
+  return receive_plan(master);
+}
+
+void serve_rank(MpiBackend::JobPlace const& place, ClusterOptions const& options, MpiBackend& mpi) {
+  mpi.prepare_rank(options.mpi);
+  auto const waiting = start_waiting(place.rank, options.worker_arguments);
+  try {
+    auto const master = go_to_master(hall_of(place), place.rank);
+    bool initialised = false;
+    do {
+      auto plan = wait_for_plan(master.get(), waiting.socket.get(), mpi, initialised);
+      if (!plan) break;
+      add_runtime_variables(*plan);
+      try {
+        send_plan(waiting.socket.get(), *plan, Deadline::after(kMasterAtMost));
+      } catch (std::exception const&) {
+        // It is dead: the master hears how.
+      }
+      answer_plan(master.get(), waiting.pid, {});
+    } while (watch_worker(master.get(), waiting.pid, waiting.socket.get()));
+  } catch (...) {
+    end(waiting.pid);
+    throw;
+  }
+  end(waiting.pid);
+}
+
+// ---- the process that waits --------------------------------------------------------------------
+
+/// What a worker changes, and the next one finds as it was.
+class Surroundings {
+ public:
+  Surroundings()
+      : stdout_(above(STDOUT_FILENO)),
+        stderr_(above(STDERR_FILENO)),
+        directory_(check(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC), "open(.)")),
+        umask_(::umask(0)) {
+    ::umask(umask_);
+  }
+  void restore() const {
+    std::fflush(nullptr);
+    check(::dup2(stdout_.get(), STDOUT_FILENO), "dup2");
+    check(::dup2(stderr_.get(), STDERR_FILENO), "dup2");
+    check(::fchdir(directory_.get()), "fchdir");
+    ::umask(umask_);
+  }
+
+ private:
+  static UniqueFd above(int descriptor) {
+    return UniqueFd(check(::fcntl(descriptor, F_DUPFD_CLOEXEC, kFirstPassedOn + kPassedOnAtMost),
+                          "fcntl(F_DUPFD)"));
+  }
+
+  UniqueFd stdout_;
+  UniqueFd stderr_;
+  UniqueFd directory_;
+  mode_t umask_;
+};
+
+/// Only what differs: MPI's own threads may be looking.
+void take_on_environment(std::vector<std::string> const& wanted) {
+  std::vector<std::string> names;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    std::string_view const text(*variable);
+    names.emplace_back(text.substr(0, text.find('=')));
+  }
+  for (auto const& variable : wanted) {
+    auto const equals = variable.find('=');
+    auto const name = variable.substr(0, equals);
+    std::erase(names, name);
+    auto const value = equals == variable.npos ? std::string() : variable.substr(equals + 1);
+    char const* const now = std::getenv(name.c_str());
+    if (now == nullptr || value != now) ::setenv(name.c_str(), value.c_str(), 1);
+  }
+  for (auto const& name : names) ::unsetenv(name.c_str());
+}
+
+void take_on(StartPlan plan) {
+  for (auto const& [file, as] : plan.descriptors) {
+    if (as > STDERR_FILENO && ::fcntl(as, F_GETFD) != -1) {
+      throw std::runtime_error("an earlier worker left descriptor " + std::to_string(as) + " open");
+    }
+    check(::dup2(file.get(), as), "dup2");
+  }
+
+  if (!plan.directory.empty()) check(::chdir(plan.directory.c_str()), "chdir");
+  take_on_environment(plan.environment);
+}
+
+}  // namespace
+
+std::optional<int> run_as_rank(ClusterOptions const& options) {
+  if (options.launcher != Launcher::kRanks || mpi_backend() == nullptr) return std::nullopt;
+  auto& mpi = *mpi_backend();
+  auto const place = mpi.place_in_job();
+  if (!place || place->rank == 0) return std::nullopt;
+  try {
+    serve_rank(*place, options, mpi);
+  } catch (std::exception const& error) {
+    std::fprintf(stderr, "cohort: rank %u (pid %d): %s\n", place->rank,
+                 static_cast<int>(::getpid()), error.what());
+  }
+  std::fflush(nullptr);
+  ::_exit(EXIT_SUCCESS);  // as run_agent does
+}
+
+int run_waiting_worker(std::function<int(std::uint32_t)> const& serve) {
+  UniqueFd const agent(kAgentSocket);
+
+  Surroundings const surroundings;
+  required_mpi_backend().initialise();
+  for (std::uint32_t life = 0;; ++life) {
+    check(::send(agent.get(), &kWaitsAgain, 1, MSG_NOSIGNAL), "send");
+    auto plan = receive_plan(agent.get());
+    if (!plan) return EXIT_SUCCESS;
+    take_on(std::move(*plan));
+    if (int const code = serve(life); code != 0) return code;
+    surroundings.restore();
+  }
+}
+
+// ---- the master's side -------------------------------------------------------------------------
+
+RankPool& RankPool::of(MpiBackend::JobPlace const& place) {
+  static auto* const pool = new RankPool(place);  // agents end with this process
+  return *pool;
+}
+
+RankPool::RankPool(MpiBackend::JobPlace const& place) : hall_(hall_of(place)), ranks_(place.size) {}
+
+std::optional<RankPool::Rank> RankPool::take(Deadline deadline) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_until(lock, deadline.at(),
+                      [this] { return next_ != ranks_ || !returned_.empty() || expected_ == 0; });
+  if (next_ != ranks_) return Rank{.number = next_++, .life = 0, .agent = {}};
+  if (returned_.empty()) return std::nullopt;
+  auto rank = std::move(returned_.front());
+  returned_.pop_front();
+  return rank;
+}
+
+/// Of one rank, for one worker.
+class RankPool::Lender : public AgentLender {
+ public:
+  Lender(RankPool& pool, std::uint32_t number, std::uint32_t life)
+      : pool_(pool), number_(number), life_(life) {}
+  Lender(Lender const&) = delete;
+  Lender& operator=(Lender const&) = delete;
+  ~Lender() override { settle(); }
+
+  void expect_back() override {
+    std::lock_guard const lock(pool_.mutex_);
+    if (!std::exchange(expected_, true)) ++pool_.expected_;
+  }
+  void take_back(UniqueFd agent) override {
+    {
+      std::lock_guard const lock(pool_.mutex_);
+      pool_.returned_.push_back({.number = number_, .life = life_ + 1, .agent = std::move(agent)});
+    }
+    settle();
+  }
+
+ private:
+  void settle() {
+    std::lock_guard const lock(pool_.mutex_);
+    if (std::exchange(expected_, false)) --pool_.expected_;
+    pool_.changed_.notify_all();
+  }
+
+  RankPool& pool_;
+  std::uint32_t const number_;
+  std::uint32_t const life_;
+  bool expected_ = false;
+};
+
+AgentHandle RankPool::agent_of(Rank rank, Deadline deadline) {
+  if (!rank.agent) rank.agent = hall_.wait_for(rank.number, deadline);
+  if (!rank.agent) {
+    throw std::runtime_error("rank " + std::to_string(rank.number) + " did not come in time");
+  }
+  return {std::move(rank.agent), std::make_shared<Lender>(*this, rank.number, rank.life)};
+}
+
+}  // namespace cohort
