@@ -1,8 +1,10 @@
-// L10, and L2 to L4, over MPI: a worker by MPI_Comm_spawn, against a bare process that was spawned
-// with the same parameters and answers the same bytes by MPI_Isend, MPI_Irecv and MPI_Test. Both
-// sides really exchange the payloads, and yield the processor while they wait.
+// L10, and L2 to L4, over MPI: a worker by MPI_Comm_spawn, or under `mpirun -n 3` a rank, against a
+// bare process that was started with the same parameters and answers the same bytes by MPI_Isend,
+// MPI_Irecv and MPI_Test. Both sides really exchange the payloads, and yield the processor while
+// they wait. The bare process polls for ever, so it is stopped while cohort is measured.
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -15,6 +17,8 @@
 #include "bench/measure.h"
 #include "bench/pipeline.h"
 #include "launch/cluster.h"
+#include "launch/mpi_backend.h"
+#include "launch/ranks.h"
 #include "launch/worker.h"
 #include "launch/worker_main.h"
 
@@ -51,27 +55,49 @@ enum RawTag : int { kCall = 1, kEcho, kStream, kEnd };
 void wait(MPI_Request& request) {
   for (int done = 0; MPI_Test(&request, &done, MPI_STATUS_IGNORE), done == 0;) ::sched_yield();
 }
-void send(void const* data, std::size_t size, int tag, MPI_Comm peer) {
+struct Peer {
+  MPI_Comm communicator = MPI_COMM_NULL;
+  int rank = 0;
+};
+
+void send(void const* data, std::size_t size, int tag, Peer peer) {
   MPI_Request request = MPI_REQUEST_NULL;
-  MPI_Isend(data, static_cast<int>(size), MPI_BYTE, 0, tag, peer, &request);
+  MPI_Isend(data, static_cast<int>(size), MPI_BYTE, peer.rank, tag, peer.communicator, &request);
   wait(request);
 }
-void receive(void* data, std::size_t size, int tag, MPI_Comm peer) {
+void receive(void* data, std::size_t size, int tag, Peer peer) {
   MPI_Request request = MPI_REQUEST_NULL;
-  MPI_Irecv(data, static_cast<int>(size), MPI_BYTE, 0, tag, peer, &request);
+  MPI_Irecv(data, static_cast<int>(size), MPI_BYTE, peer.rank, tag, peer.communicator, &request);
   wait(request);
+}
+
+/// Rank 0 is the master, 1 the worker, 2 the bare peer; alone where this is no such job.
+constexpr std::uint32_t kBareRank = 2;
+std::uint32_t own_rank() {
+  auto const place = cohort::required_mpi_backend().place_in_job();
+  return place && place->size == kBareRank + 1 ? place->rank : 0;
+}
+bool is_on_ranks() {
+  auto const place = cohort::required_mpi_backend().place_in_job();
+  return place && place->size == kBareRank + 1;
 }
 
 /// Answers until it is told to end.
 int be_bare_peer() {
   MPI_Init(nullptr, nullptr);
-  MPI_Comm master = MPI_COMM_NULL;
-  MPI_Comm_get_parent(&master);
+  Peer master;
+  MPI_Comm_get_parent(&master.communicator);
+  if (master.communicator == MPI_COMM_NULL) master.communicator = MPI_COMM_WORLD;
+
   std::vector<std::byte> memory(kLargest);
+  auto const pid = ::getpid();
+  send(&pid, sizeof pid, kCall, master);
   for (;;) {
     MPI_Status status;
     int there = 0;
-    while (MPI_Iprobe(0, MPI_ANY_TAG, master, &there, &status), there == 0) ::sched_yield();
+    while (MPI_Iprobe(0, MPI_ANY_TAG, master.communicator, &there, &status), there == 0) {
+      ::sched_yield();
+    }
     int size = 0;
     MPI_Get_count(&status, MPI_BYTE, &size);
     auto const bytes = static_cast<std::size_t>(size);
@@ -93,13 +119,20 @@ int be_bare_peer() {
 class BarePeer {
  public:
   BarePeer() {
-    auto const executable = "/proc/" + std::to_string(::getpid()) + "/exe";
-    std::string argument = "--bare-peer";
-    char* arguments[] = {argument.data(), nullptr};
-    demand(MPI_Comm_spawn(executable.c_str(), arguments, 1, MPI_INFO_NULL, 0, MPI_COMM_SELF, &peer_,
-                          MPI_ERRCODES_IGNORE) == MPI_SUCCESS);
+    if (is_on_ranks()) {
+      peer_ = {MPI_COMM_WORLD, kBareRank};
+    } else {
+      spawn();
+    }
+    receive(&pid_, sizeof pid_, kCall, peer_);
+    stop();
   }
-  ~BarePeer() { send(nullptr, 0, kEnd, peer_); }
+  ~BarePeer() {
+    wake();
+    send(nullptr, 0, kEnd, peer_);
+  }
+  void wake() const { ::kill(pid_, SIGCONT); }
+  void stop() const { ::kill(pid_, SIGSTOP); }
 
   void call(std::int64_t x) {
     RawMessage message{.header = {}, .value = x};
@@ -121,8 +154,10 @@ class BarePeer {
       if (x >= kPipelinedCalls) continue;
       wait(sends[i]);
       sent[i].value = x;
-      MPI_Irecv(&received[i], sizeof(RawMessage), MPI_BYTE, 0, kCall, peer_, &receives[i]);
-      MPI_Isend(&sent[i], sizeof(RawMessage), MPI_BYTE, 0, kCall, peer_, &sends[i]);
+      MPI_Irecv(&received[i], sizeof(RawMessage), MPI_BYTE, peer_.rank, kCall, peer_.communicator,
+                &receives[i]);
+      MPI_Isend(&sent[i], sizeof(RawMessage), MPI_BYTE, peer_.rank, kCall, peer_.communicator,
+                &sends[i]);
     }
     for (auto& each : sends) wait(each);
   }
@@ -142,7 +177,16 @@ class BarePeer {
   }
 
  private:
-  MPI_Comm peer_ = MPI_COMM_NULL;
+  void spawn() {
+    auto const executable = "/proc/" + std::to_string(::getpid()) + "/exe";
+    std::string argument = "--bare-peer";
+    char* arguments[] = {argument.data(), nullptr};
+    demand(MPI_Comm_spawn(executable.c_str(), arguments, 1, MPI_INFO_NULL, 0, MPI_COMM_SELF,
+                          &peer_.communicator, MPI_ERRCODES_IGNORE) == MPI_SUCCESS);
+  }
+
+  Peer peer_;
+  pid_t pid_ = 0;
 };
 
 // ---- cohort ----------------------------------------------------------------------------------
@@ -189,14 +233,32 @@ void run_rate(benchmark::State& state, char const* counter, double amount, Once&
   state.counters[counter] = amount / samples.percentile(0.5);
 }
 
+/// It answers as long as this lives.
+class Awake {
+ public:
+  explicit Awake(BarePeer const& peer) : peer_(peer) { peer_.wake(); }
+  ~Awake() { peer_.stop(); }
+  Awake(Awake const&) = delete;
+  Awake& operator=(Awake const&) = delete;
+
+ private:
+  BarePeer const& peer_;
+};
+
 void register_all(BarePeer& peer, Worker const& worker) {
+  std::string const where = is_on_ranks() ? "/ranks" : "/mpi";
+
   bench::register_in_turn(
-      "L10/call/mpi", {.repetitions = 9, .iterations = 10'000},
-      [&](benchmark::State& state) { run_calls(state, [&](std::int64_t x) { peer.call(x); }); },
+      "L10/call" + where, {.repetitions = 9, .iterations = 10'000},
+      [&](benchmark::State& state) {
+        Awake const awake(peer);
+        run_calls(state, [&](std::int64_t x) { peer.call(x); });
+      },
       [&](benchmark::State& state) { run_calls(state, [&](std::int64_t x) { call(worker, x); }); });
   bench::register_in_turn(
-      "L2/pipelined:64/mpi", {.repetitions = 5, .iterations = 3},
+      "L2/pipelined:64" + where, {.repetitions = 5, .iterations = 3},
       [&](benchmark::State& state) {
+        Awake const awake(peer);
         run_rate(state, "mcalls_s", kPipelinedCalls / 1e6, [&] { peer.pipeline(); });
       },
       [&](benchmark::State& state) {
@@ -207,8 +269,9 @@ void register_all(BarePeer& peer, Worker const& worker) {
     auto const both_ways = 2.0 * static_cast<double>(kib << 10) / (1 << 30);
     auto const values = [kib] { return std::vector<double>((kib << 10) / sizeof(double), 1.5); };
     bench::register_in_turn(
-        "L3/echo:" + std::to_string(kib) + "KiB/mpi", {.repetitions = 5, .iterations = 10},
+        "L3/echo:" + std::to_string(kib) + "KiB" + where, {.repetitions = 5, .iterations = 10},
         [&peer, both_ways, values](benchmark::State& state) {
+          Awake const awake(peer);
           auto data = values();
           run_rate(state, "gib_s", both_ways, [&] { peer.echo(data); });
         },
@@ -218,8 +281,9 @@ void register_all(BarePeer& peer, Worker const& worker) {
         });
   }
   bench::register_in_turn(
-      "L4/stream/mpi", {.repetitions = 5, .iterations = 3},
+      "L4/stream" + where, {.repetitions = 5, .iterations = 3},
       [&](benchmark::State& state) {
+        Awake const awake(peer);
         run_rate(state, "mitems_s", kStreamed / 1e6, [&] { peer.stream(); });
       },
       [&](benchmark::State& state) {
@@ -232,8 +296,15 @@ void register_all(BarePeer& peer, Worker const& worker) {
 int main(int argc, char** argv) {
   if (cohort::is_worker_process()) return cohort::run_worker(cohort::app_types<Answerer>);
   if (argc > 1 && std::strcmp(argv[1], "--bare-peer") == 0) return be_bare_peer();
-  cohort::Cluster cluster(cohort::app_types<Answerer>,
-                          {.launcher = cohort::Launcher::kMpi, .mpi = {.oversubscribe = true}});
+  cohort::ClusterOptions const options{
+      .launcher = is_on_ranks() ? cohort::Launcher::kRanks : cohort::Launcher::kMpi,
+      .mpi = {.oversubscribe = true}};
+  if (own_rank() == kBareRank) {
+    cohort::required_mpi_backend().prepare_rank(options.mpi);
+    return be_bare_peer();
+  }
+  cohort::run_as_rank(options);
+  cohort::Cluster cluster(cohort::app_types<Answerer>, options);
   BarePeer peer;
   auto const worker = cohort::spawn_one<Answerer>(cluster, {});
   register_all(peer, worker);

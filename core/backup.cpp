@@ -29,7 +29,8 @@ void drain(int descriptor) noexcept {
 
 bool Engine::ticking() const noexcept {
   auto const state = backup_.load(std::memory_order_relaxed);
-  return state == Backup::kDoze || state == Backup::kShort || state == Backup::kArmed;
+  return state == Backup::kDoze || state == Backup::kShort || state == Backup::kArmed ||
+         short_wanted_.load();
 }
 
 void Engine::start_coalescing() noexcept {
@@ -75,9 +76,10 @@ void Engine::run_backup() {
         drain(*static_cast<int*>(data));
       }
     }
-    if (short_wanted_.exchange(false)) {
+    if (short_wanted_.load()) {
       set_watching(false);
       backup_.store(Backup::kShort);
+      short_wanted_.store(false);
       quiet_ticks_ = still_ticks_ = 0;
     } else if (input) {
       take_turn_for_nobody();

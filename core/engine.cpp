@@ -8,9 +8,9 @@
 //  3. A driver stores blocked_ around epoll_wait and then looks at backup_; the backup stores
 //     kPark and then looks at blocked_. One of the two sees the other, so a parked backup has
 //     either a blocked driver or an armed timer.
-//  4. Bytes are held back only while the backup ticks. Whether it ticks is asked, and the list of
-//     what is held back is extended, under held_mutex_; the backup leaves a ticking state under
-//     that mutex and flushes what it finds there. Nothing stays behind.
+//  4. Bytes are held back only while the backup ticks, or was rung to do so. Whether that is so is
+//     asked, and the list of what is held back is extended, under held_mutex_; the backup leaves a
+//     ticking state under that mutex and flushes what it finds there. Nothing stays behind.
 //  5. Event::set exchanges the whole word, so it learns exactly once whom it must wake; a driver
 //     marks kDriving before it blocks and is kicked out of epoll by whoever sets its event.
 //  6. User code never runs under the I/O lock: handlers fill promises and queues.
@@ -47,7 +47,10 @@ constexpr unsigned kGoodYieldsToTrustAgain = 256;
 /// With one connection, receive directly and ask epoll only every so many rounds; likewise while
 /// there is something to poll.
 constexpr unsigned kEpollEvery = 16;
-constexpr unsigned kEpollEveryBesidePolling = 8;
+constexpr unsigned kEpollEveryBesidePolling = 32;
+/// To look at a polled source takes a fraction of what it takes to yield.
+constexpr unsigned kPollsPerYield = 4;
+
 
 constexpr int kFirstBurstThreshold = 4;
 
@@ -250,6 +253,7 @@ bool Engine::spin(Event& event) {
     bool const ask_epoll =
         ++rounds_ % (polled_.empty() ? kEpollEvery : kEpollEveryBesidePolling) == 0;
     if (poll_sources(ask_epoll) || event.ready()) return true;
+        if (!polled_.empty() && rounds_ % kPollsPerYield != 0) continue;
     auto const now = Clock::now();
     if (now - start >= budget) return false;
     yield_and_mind_hogs(now);

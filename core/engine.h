@@ -78,7 +78,8 @@ class Engine {
 
   /// True while calls in quick succession are to be gathered (held back at the caller).
   [[nodiscard]] bool coalescing() const noexcept {
-    return backup_.load(std::memory_order_relaxed) == Backup::kShort;
+    return backup_.load(std::memory_order_relaxed) == Backup::kShort ||
+           short_wanted_.load(std::memory_order_relaxed);
   }
   /// How many calls in quick succession are a reason to start gathering them.
   [[nodiscard]] int burst_threshold() const noexcept {
@@ -185,8 +186,8 @@ class Engine {
   std::atomic<int> writable_wanted_{0};
 
   alignas(64) std::atomic<Backup> backup_{Backup::kDoze};
-  std::atomic<bool> blocked_{false};  // a driver is in epoll_wait
-  std::atomic<bool> short_wanted_{false};
+  std::atomic<bool> blocked_{false};       // a driver is in epoll_wait
+  std::atomic<bool> short_wanted_{false};  // the backup was rung, and will be in kShort
   std::atomic<bool> stop_{false};
   std::atomic<std::uint32_t> held_count_{0};
   std::atomic<int> burst_threshold_;

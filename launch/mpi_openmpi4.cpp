@@ -167,6 +167,12 @@ void prepare_rank(MpiOptions const& options) {
   }
   set_default("OMPI_MCA_opal_signal",
               "");  // a crash is reported by cohort, not by handlers of MPI's
+  // Between ranks a packet is copied, and into a large box, rather than fetched from its sender,
+  // who may be dead by then.
+  set_default("OMPI_MCA_btl_vader_eager_limit", "33792");
+  set_default("OMPI_MCA_btl_vader_fbox_size", "65536");
+  set_default("OMPI_MCA_btl_vader_segment_size", "16777216");
+
   // Large enough that what a dying worker has sent lies in the kernel, not in a queue of MPI's.
   set_default("OMPI_MCA_btl_tcp_sndbuf", "1048576");
   set_default("OMPI_MCA_btl_tcp_rcvbuf", "1048576");

@@ -34,7 +34,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-/// Until rank 0 has made its cluster, which it does as soon as it has read its command line.
+/// Until rank 0 has opened its hall, which it does as soon as it has read its command line.
+
 constexpr seconds kMasterAtMost{60};
 constexpr milliseconds kBetweenTries{10};
 /// The waiting process finds its agent under this number.
@@ -80,7 +81,7 @@ UniqueFd go_to_master(std::string const& hall, std::uint32_t rank) {
       return go_to_hall(hall, rank, deadline);
     } catch (std::exception const& error) {
       if (deadline.passed()) {
-        throw std::runtime_error(std::string("rank 0 made no cluster in time: ") + error.what());
+        throw std::runtime_error(std::string("rank 0 opened no hall in time: ") + error.what());
       }
       std::this_thread::sleep_for(kBetweenTries);
     }
@@ -192,11 +193,15 @@ void take_on(StartPlan plan) {
 
 }  // namespace
 
-std::optional<int> run_as_rank(ClusterOptions const& options) {
-  if (options.launcher != Launcher::kRanks || mpi_backend() == nullptr) return std::nullopt;
+void run_as_rank(ClusterOptions const& options) {
+  if (options.launcher != Launcher::kRanks || mpi_backend() == nullptr) return;
   auto& mpi = *mpi_backend();
   auto const place = mpi.place_in_job();
-  if (!place || place->rank == 0) return std::nullopt;
+  if (!place) return;
+  if (place->rank == 0) {
+    if (place->size > 1) static_cast<void>(RankPool::of(*place));  // so that agents see its end
+    return;
+  }
   try {
     serve_rank(*place, options, mpi);
   } catch (std::exception const& error) {

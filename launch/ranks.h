@@ -22,10 +22,10 @@
 
 namespace cohort {
 
-/// With Launcher::kRanks, in a rank other than 0: is its agent until the worker has ended, and
-/// returns the exit code of the process. Elsewhere nothing. run_master calls it; a program that
-/// makes its Cluster by itself calls it before.
-[[nodiscard]] std::optional<int> run_as_rank(ClusterOptions const& options);
+/// With Launcher::kRanks, in a rank other than 0: is its agent until its workers have ended, and
+/// does not return. Elsewhere nothing, but that rank 0 can be found from now on. run_master calls
+/// it; a program that makes its Cluster by itself calls it before. Throws std::system_error.
+void run_as_rank(ClusterOptions const& options);
 
 /// What ends the value of kWorkerVariable in a process that waits to be told who it is.
 inline constexpr std::string_view kWaits = ":waits";

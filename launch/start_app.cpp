@@ -110,9 +110,10 @@ int run_app(AppTypes types, int argc, char** argv, Extras extras, Master const& 
 
 int run_master(AppTypes types, ClusterOptions const& options,
                std::function<int(Cluster&)> const& master) {
-  if (auto const code = run_as_rank(options)) return *code;
   raise_descriptor_limit();
   try {
+    run_as_rank(options);
+
     Cluster cluster(types, options);
     return master(cluster);
   } catch (std::exception const& error) {

@@ -16,6 +16,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
+/// Where there was traffic, more follows soon: to sleep, and to be rung awake, takes both sides
+/// much longer than a call.
+constexpr std::chrono::microseconds kLinger{200};
 /// Traffic that is under way and makes no progress for so long is waited for by the clock: its peer
 /// computes, or is stopped.
 constexpr milliseconds kPatience{20};
@@ -69,7 +72,10 @@ bool MpiHub::poll() noexcept {
     auto const link = links_[i];
     attended |= link->attend();
   }
-  if (attended) busy_since_ = {};
+  if (attended) {
+    busy_since_ = {};
+    lively_ = true;
+  }
   return attended;
 }
 
@@ -83,6 +89,9 @@ bool MpiHub::go_to_sleep() noexcept {
 bool MpiHub::may_sleep() {
   auto const quiet = [](auto const& link) { return link->is_quiet(); };
   auto const now = Clock::now();
+  if (std::exchange(lively_, false)) lingers_until_ = now + kLinger;
+  if (now < lingers_until_) return false;
+
   if (std::all_of(links_.begin(), links_.end(), quiet)) {
     busy_since_ = {};
     return true;

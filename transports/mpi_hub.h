@@ -47,6 +47,8 @@ class MpiHub : public PolledSource {
   std::vector<MPI_Status> statuses_;
   std::atomic<bool> asleep_{false};
   Clock::time_point busy_since_{};  // without visible progress
+  bool lively_ = false;             // it has done something since it last wanted to sleep
+  Clock::time_point lingers_until_{};
 };
 
 /// The traffic with one peer.

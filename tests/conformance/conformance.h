@@ -2,6 +2,7 @@
 // A new transport or launcher becomes one more place, and must pass unchanged.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <ostream>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include <gtest/gtest.h>
 
+#include "launch/start_plan.h"
 #include "tests/conformance/workers.h"
 #include "tests/launch/support.h"
 
@@ -29,7 +31,7 @@ using launch_test::Failures;
 using launch_test::Holdings;
 using launch_test::is_gone;
 using launch_test::kBound;
-using launch_test::nothing_is_left;
+
 using launch_test::TempDir;
 using namespace std::chrono_literals;
 
@@ -40,7 +42,7 @@ struct Place {
 };
 inline void PrintTo(Place const& place, std::ostream* out) { *out << place.name; }
 
-/// Of this program: local_places.cpp, mpi_places.cpp.
+/// Of this program: local_places.cpp, mpi_places.cpp, ranks_places.cpp.
 [[nodiscard]] std::vector<Place> places();
 [[nodiscard]] inline std::vector<Place> process_places() {
   auto with_processes = places();
@@ -57,8 +59,21 @@ class Conformance : public testing::TestWithParam<Place> {
     static_cast<void>(cohort::spawn_one<Everything>(first, {}, 0));
   }
   [[nodiscard]] bool in_process() const { return GetParam().in_process; }
-  [[nodiscard]] bool over_mpi() const {
-    return GetParam().options.launcher == cohort::Launcher::kMpi;
+  [[nodiscard]] bool on_ranks() const {
+    return GetParam().options.launcher == cohort::Launcher::kRanks;
+  }
+  [[nodiscard]] bool over_mpi() const { return is_over_mpi(GetParam().options.launcher); }
+
+  /// A rank's process stays for the next worker. While it is none, it has no control connection.
+  [[nodiscard]] bool is_no_worker(pid_t pid) const {
+    return is_gone(pid) ||
+           (on_ranks() && !std::filesystem::exists("/proc/" + std::to_string(pid) + "/fd/" +
+                                                   std::to_string(cohort::kFirstPassedOn + 2)));
+  }
+  /// With a rank that dies goes the connection to its agent.
+  [[nodiscard]] testing::AssertionResult nothing_is_left(
+      launch_test::Holdings const& before) const {
+    return launch_test::nothing_is_left(before, on_ranks());
   }
 
   template <class W, class... Init>

@@ -179,10 +179,10 @@ TEST_P(Lifetimes, EndWithTheirHandleOrWithTheirMasterAsShutdownOnSays) {
     with_handle = first.pid();
     with_master = second.pid();
   }
-  EXPECT_TRUE(eventually([&] { return is_gone(with_handle); }));
-  EXPECT_FALSE(is_gone(with_master));
+  EXPECT_TRUE(eventually([&] { return is_no_worker(with_handle); }));
+  EXPECT_FALSE(is_no_worker(with_master));
   end_cluster();
-  EXPECT_TRUE(is_gone(with_master));
+  EXPECT_TRUE(is_no_worker(with_master));
   EXPECT_EQ(failures.count(), 0u);
 }
 

@@ -349,7 +349,7 @@ TEST_P(FamiliesOfProcesses, EndWithTheirHeadInAnOrderlyWay) {
     pids = pids_of(worker.call(fn<&Everything::chain>, 2).get());
   }
   end_cluster();
-  for (auto const pid : pids) EXPECT_TRUE(is_gone(pid));
+  for (auto const pid : pids) EXPECT_TRUE(is_no_worker(pid));
   EXPECT_EQ(failures.count(), 0u);
 }
 

@@ -87,8 +87,10 @@ struct Holdings {
   bool operator==(Holdings const&) const = default;
   [[nodiscard]] static Holdings now();
 };
-/// Waits until the process holds no more than `before`; says what is left over where it does.
-[[nodiscard]] testing::AssertionResult nothing_is_left(Holdings const& before);
+/// Waits until the process holds what it held before, or less where it `may_lack` descriptors; says
+/// what is left over or lost.
+[[nodiscard]] testing::AssertionResult nothing_is_left(Holdings const& before,
+                                                       bool may_lack = false);
 
 /// True once no such process runs (a zombie that its reaper has not collected does not).
 [[nodiscard]] bool is_gone(pid_t pid);
