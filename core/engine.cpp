@@ -47,9 +47,9 @@ constexpr unsigned kGoodYieldsToTrustAgain = 256;
 /// With one connection, receive directly and ask epoll only every so many rounds; likewise while
 /// there is something to poll.
 constexpr unsigned kEpollEvery = 16;
-constexpr unsigned kEpollEveryBesidePolling = 32;
+constexpr unsigned kEpollEveryBesidePolling = 64;
 /// To look at a polled source takes a fraction of what it takes to yield.
-constexpr unsigned kPollsPerYield = 4;
+constexpr unsigned kPollsPerYield = 16;
 
 
 constexpr int kFirstBurstThreshold = 4;
