@@ -51,7 +51,6 @@ constexpr unsigned kEpollEveryBesidePolling = 64;
 /// To look at a polled source takes a fraction of what it takes to yield.
 constexpr unsigned kPollsPerYield = 16;
 
-
 constexpr int kFirstBurstThreshold = 4;
 
 void add_to_epoll(int epoll, int descriptor, void* data) {
@@ -253,7 +252,7 @@ bool Engine::spin(Event& event) {
     bool const ask_epoll =
         ++rounds_ % (polled_.empty() ? kEpollEvery : kEpollEveryBesidePolling) == 0;
     if (poll_sources(ask_epoll) || event.ready()) return true;
-        if (!polled_.empty() && rounds_ % kPollsPerYield != 0) continue;
+    if (!polled_.empty() && rounds_ % kPollsPerYield != 0) continue;
     auto const now = Clock::now();
     if (now - start >= budget) return false;
     yield_and_mind_hogs(now);

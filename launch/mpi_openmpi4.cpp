@@ -148,6 +148,8 @@ void tell_mpirun_of_failure() noexcept {
   if (name != "mpirun" && name != "orterun" && name != "mpiexec") return;
   wait_until_read(STDOUT_FILENO);
   wait_until_read(STDERR_FILENO);
+  constexpr timespec kPassOn{.tv_sec = 0, .tv_nsec = 300'000'000};
+  ::nanosleep(&kPassOn, nullptr);  // until mpirun has written it, which nothing tells
 
   ::signal(SIGTERM, SIG_IGN);  // which it sends us, too
   ::kill(parent, SIGTERM);

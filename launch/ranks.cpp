@@ -88,32 +88,30 @@ UniqueFd go_to_master(std::string const& hall, std::uint32_t rank) {
   }
 }
 
-/// A plan, or nothing where the master is gone. A worker that died before it had initialised MPI is
-/// stood in for: everybody's MPI_Init waits for it.
-std::optional<StartPlan> wait_for_plan(int master, int waiting, MpiBackend& mpi,
-                                       bool& initialised) {
-  std::array<pollfd, 2> events{pollfd{master, POLLIN, 0},
-                               pollfd{initialised ? -1 : waiting, POLLIN, 0}};
+/// Waits until the worker has initialised MPI. One that dies before is stood in for: everybody's
+/// MPI_Init waits for it. False where the master is gone.
+bool wait_until_initialised(int master, int waiting, MpiBackend& mpi) {
+  std::array<pollfd, 2> events{pollfd{waiting, POLLIN, 0}, pollfd{master, POLLRDHUP, 0}};
   while (events[0].revents == 0) {
     if (::poll(events.data(), events.size(), -1) < 0 && errno != EINTR) throw_errno("poll", errno);
-    if (events[1].revents == 0) continue;
-    char said = 0;
-    if (::recv(waiting, &said, 1, 0) != 1) std::thread([&mpi] { mpi.stand_in(); }).detach();
-    events[1].fd = -1;
-    initialised = true;
+    if (events[1].revents != 0) return false;
   }
-  return receive_plan(master);
+  char said = 0;
+  if (::recv(waiting, &said, 1, 0) != 1) std::thread([&mpi] { mpi.stand_in(); }).detach();
+  return true;
 }
 
 void serve_rank(MpiBackend::JobPlace const& place, ClusterOptions const& options, MpiBackend& mpi) {
   mpi.prepare_rank(options.mpi);
   auto const waiting = start_waiting(place.rank, options.worker_arguments);
+  bool waits = true;
   try {
     auto const master = go_to_master(hall_of(place), place.rank);
-    bool initialised = false;
-    do {
-      auto plan = wait_for_plan(master.get(), waiting.socket.get(), mpi, initialised);
+    bool const serves = wait_until_initialised(master.get(), waiting.socket.get(), mpi);
+    while (serves && waits) {
+      auto plan = receive_plan(master.get());
       if (!plan) break;
+
       add_runtime_variables(*plan);
       try {
         send_plan(waiting.socket.get(), *plan, Deadline::after(kMasterAtMost));
@@ -121,12 +119,13 @@ void serve_rank(MpiBackend::JobPlace const& place, ClusterOptions const& options
         // It is dead: the master hears how.
       }
       answer_plan(master.get(), waiting.pid, {});
-    } while (watch_worker(master.get(), waiting.pid, waiting.socket.get()));
+      waits = watch_worker(master.get(), waiting.pid, waiting.socket.get());
+    }
   } catch (...) {
-    end(waiting.pid);
+    if (waits) end(waiting.pid);
     throw;
   }
-  end(waiting.pid);
+  if (waits) end(waiting.pid);
 }
 
 // ---- the process that waits --------------------------------------------------------------------

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""stats_same_everywhere.py COHORT_STATS "OPTIONS": the figures of one file, computed by two local
-workers and with the given options, must be the same to the last bit."""
+"""stats_same_everywhere.py COHORT_STATS "OPTIONS" [LAUNCHER...]: the figures of one file, computed by
+two local workers and, under that launcher, with the given options, must be the same to the last bit."""
 
 import json
 import pathlib
@@ -12,8 +12,8 @@ import h5py
 import numpy
 
 
-def figures(program, options, file):
-    result = subprocess.run([program, *options, "--json", str(file)], capture_output=True, text=True,
+def figures(program, options, file, launcher=()):
+    result = subprocess.run([*launcher, program, *options, "--json", str(file)], capture_output=True, text=True,
                             timeout=100, check=False)
     assert result.returncode == 0, f"{options}: exit code {result.returncode}: {result.stderr}"
     return json.loads(result.stdout)
@@ -28,7 +28,7 @@ def main():
             out.create_dataset("wide", data=random.normal(1e9, 1, (3000, 400)), chunks=(100, 400))
             out.create_dataset("counts", data=random.integers(-5, 5, 100_000), chunks=(1000,))
         local = figures(program, ["--workers", "local:2"], file)
-        elsewhere = figures(program, options, file)
+        elsewhere = figures(program, options, file, sys.argv[3:])
     assert len(local["datasets"]) == 2 and not local["errors"], local
     assert elsewhere == local, f"{elsewhere} differs from {local}"
 
