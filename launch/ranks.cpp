@@ -81,7 +81,8 @@ UniqueFd go_to_master(std::string const& hall, std::uint32_t rank) {
       return go_to_hall(hall, rank, deadline);
     } catch (std::exception const& error) {
       if (deadline.passed()) {
-        throw std::runtime_error(std::string("rank 0 opened no hall in time: ") + error.what());
+        throw std::runtime_error("rank 0 was not found on this machine within " +
+                                 std::to_string(kMasterAtMost.count()) + " s: " + error.what());
       }
       std::this_thread::sleep_for(kBetweenTries);
     }
@@ -175,7 +176,9 @@ void take_on_environment(std::vector<std::string> const& wanted) {
     char const* const now = std::getenv(name.c_str());
     if (now == nullptr || value != now) ::setenv(name.c_str(), value.c_str(), 1);
   }
-  for (auto const& name : names) ::unsetenv(name.c_str());
+  for (auto const& name : names) {
+    if (!is_of_runtime(name)) ::unsetenv(name.c_str());  // MPI has set some itself
+  }
 }
 
 void take_on(StartPlan plan) {
@@ -213,6 +216,7 @@ void run_as_rank(ClusterOptions const& options) {
 
 int run_waiting_worker(std::function<int(std::uint32_t)> const& serve) {
   UniqueFd const agent(kAgentSocket);
+  check(::fcntl(agent.get(), F_SETFD, FD_CLOEXEC), "fcntl(F_SETFD)");
 
   Surroundings const surroundings;
   required_mpi_backend().initialise();
