@@ -70,6 +70,8 @@ void AgentHall::greet(UniqueFd socket) {
   }
   std::lock_guard const lock(mutex_);
   agents_.insert_or_assign(number, std::move(socket));
+  ++have_come_;
+
   came_.notify_all();
 }
 
@@ -81,6 +83,11 @@ UniqueFd AgentHall::wait_for(std::uint32_t number, Deadline deadline) {
   auto agent = std::move(found->second);
   agents_.erase(found);
   return agent;
+}
+
+void AgentHall::wait_for_all(std::uint32_t count, Deadline deadline) {
+  std::unique_lock lock(mutex_);
+  came_.wait_until(lock, deadline.at(), [&] { return have_come_ >= count; });
 }
 
 void AgentHall::close() {

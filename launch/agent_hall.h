@@ -29,6 +29,8 @@ class AgentHall {
   [[nodiscard]] std::string variable_of(std::uint32_t number) const;
   /// The agent of that number; nothing where it has not come by then, or after close().
   [[nodiscard]] UniqueFd wait_for(std::uint32_t number, Deadline deadline);
+  /// Waits until so many have come in all.
+  void wait_for_all(std::uint32_t count, Deadline deadline);
   void close();
 
  private:
@@ -41,6 +43,8 @@ class AgentHall {
   std::mutex mutex_;
   std::condition_variable came_;
   std::map<std::uint32_t, UniqueFd> agents_;
+  std::uint32_t have_come_ = 0;
+
   bool closed_ = false;
   std::thread thread_;
 };

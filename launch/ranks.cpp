@@ -38,6 +38,7 @@ using std::chrono::seconds;
 
 constexpr seconds kMasterAtMost{60};
 constexpr milliseconds kBetweenTries{10};
+constexpr seconds kStragglersAtMost{5};
 /// The waiting process finds its agent under this number.
 constexpr int kAgentSocket = 3;
 
@@ -233,7 +234,10 @@ int run_waiting_worker(std::function<int(std::uint32_t)> const& serve) {
 // ---- the master's side -------------------------------------------------------------------------
 
 RankPool& RankPool::of(MpiBackend::JobPlace const& place) {
-  static auto* const pool = new RankPool(place);  // agents end with this process
+  static auto* const pool = new RankPool(place);
+  // Agents end with this process: also those that are on their way when it ends soon.
+  [[maybe_unused]] static int const registered = std::atexit(
+      [] { pool->hall_.wait_for_all(pool->ranks_ - 1, Deadline::after(kStragglersAtMost)); });
   return *pool;
 }
 
