@@ -11,8 +11,7 @@ constexpr int kFirstTag = 0x6c00;
 
 /// Blocks of at least this size travel from where they lie.
 constexpr std::size_t kBulkAtLeast = 32 << 10;
-/// MPI 3 counts in int.
-constexpr std::size_t kPieceAtMost = std::size_t{1} << 30;
+
 constexpr std::size_t kPacketHead = sizeof(std::uint64_t);
 
 bool is_done(MPI_Request& request) noexcept {
@@ -23,11 +22,14 @@ bool is_done(MPI_Request& request) noexcept {
 
 }  // namespace
 
-MpiChannel::MpiChannel(MPI_Comm communicator, int rank, std::uint32_t life)
+MpiChannel::MpiChannel(MPI_Comm communicator, int rank, std::uint32_t life,
+                       std::size_t largest_piece)
     : communicator_(communicator),
       rank_(rank),
       packet_tag_(kFirstTag + 2 * static_cast<int>(life)),
       bulk_tag_(packet_tag_ + 1),
+      largest_piece_(largest_piece),
+
       packet_(new Packet) {
   MPI_Recv_init(packet_.get(), static_cast<int>(sizeof(Packet)), MPI_BYTE, rank_, packet_tag_,
                 communicator_, &packet_request_);
@@ -119,8 +121,8 @@ MpiChannel::Slot* MpiChannel::free_slot() noexcept {
 
 bool MpiChannel::send_bulk(std::byte const* data, std::size_t size) noexcept {
   bulk_size_ = size;
-  for (std::size_t at = 0; at < size; at += kPieceAtMost) {
-    auto const piece = std::min(kPieceAtMost, size - at);
+  for (std::size_t at = 0; at < size; at += largest_piece_) {
+    auto const piece = std::min(largest_piece_, size - at);
     bulk_sends_.push_back(MPI_REQUEST_NULL);
     if (!worked(MPI_Isend(data + at, static_cast<int>(piece), MPI_BYTE, rank_, bulk_tag_,
                           communicator_, &bulk_sends_.back()))) {
@@ -175,7 +177,7 @@ void MpiChannel::finish_stage() noexcept {
 /// The reader offers the rest of a large body, which the piece is a part of; it goes right there.
 IoResult MpiChannel::receive_bulk(std::span<std::byte> into) noexcept {
   if (bulk_piece_ == 0) {
-    bulk_piece_ = static_cast<std::size_t>(std::min<std::uint64_t>(bulk_left_, kPieceAtMost));
+    bulk_piece_ = static_cast<std::size_t>(std::min<std::uint64_t>(bulk_left_, largest_piece_));
     bool const fits = into.size() >= bulk_piece_;
     if (!fits) spill_.resize(bulk_piece_);  // unlike what our own writers do
     if (!worked(MPI_Irecv(fits ? into.data() : spill_.data(), static_cast<int>(bulk_piece_),

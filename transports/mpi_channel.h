@@ -24,7 +24,9 @@ class MpiChannel : public Channel {
  public:
   /// The peer is `rank` of `communicator`; the `life`-th channel to it has the tags
   /// 0x6c00 + 2 life and the one that follows there.
-  MpiChannel(MPI_Comm communicator, int rank, std::uint32_t life);
+  /// MPI 3 counts in int, so blocks travel in pieces.
+  MpiChannel(MPI_Comm communicator, int rank, std::uint32_t life,
+             std::size_t largest_piece = std::size_t{1} << 30);
   /// What MPI does not give back (a dead peer's) stays behind.
   ~MpiChannel() override;
 
@@ -83,6 +85,7 @@ class MpiChannel : public Channel {
   int const rank_;
   int const packet_tag_;
   int const bulk_tag_;
+  std::size_t const largest_piece_;
 
   std::atomic<bool> closed_{false};
   std::atomic<int> error_{MPI_SUCCESS};

@@ -437,20 +437,22 @@ TEST(ParseWorkers, ReadsWhatItSaysItReads) {
   EXPECT_EQ(cohort::parse_workers("mpi:7").count, 7U);
   EXPECT_EQ(cohort::parse_workers("mpi").count, cohort::usable_cores());
   EXPECT_EQ(cohort::parse_workers("mpi").launcher, cohort::Launcher::kMpi);
+  EXPECT_EQ(cohort::parse_workers("ranks").launcher, cohort::Launcher::kRanks);
 }
 
 TEST(ParseWorkers, NamesTheOptionAndWhatIsAllowed) {
   for (std::string const text :
        {"", "0", "local:", "local:0", "local:x", "4x", "-1", " 4", "100001", "99999999999",
-        "locals", "local7", "mpi7", "mpi:", "mpi:x"}) {
+        "locals", "local7", "mpi7", "mpi:", "mpi:x", "ranks:3"}) {
     try {
       static_cast<void>(cohort::parse_workers(text));
       ADD_FAILURE() << '"' << text << "\" was accepted";
     } catch (std::invalid_argument const& error) {
-      EXPECT_EQ(std::string(error.what()),
-                "--workers " + text +
-                    ": expected local (one per core), local:N, N, mpi or mpi:N, with N from 1 to "
-                    "100000");
+      EXPECT_EQ(
+          std::string(error.what()),
+          "--workers " + text +
+              ": expected local (one per core), local:N, N, mpi, mpi:N or ranks, with N from 1 "
+              "to 100000");
     }
   }
 }
