@@ -73,6 +73,9 @@ class Connection : public Source, public Gatherer {
              std::span<std::byte const> already_read = {});
   ~Connection() override;
 
+  /// The peer may be silent until it says something for the first time: somebody else has an eye on
+  /// how long that takes. Before start().
+  void allow_late_start() noexcept { late_start_ = true; }
   /// Attends to input from now on. Any thread, once.
   void start();
   /// No more of it. Pending calls fail as `reason` says. Any thread; idempotent.
@@ -227,6 +230,8 @@ class Connection : public Source, public Gatherer {
   std::uint64_t receipts_ = 0;
   std::uint64_t receipts_seen_ = 0;
   int silent_intervals_ = 0;
+  bool late_start_ = false;
+
   TimerId heartbeat_timer_{};
 
   static constexpr std::uint32_t kNoSlot = 0xffff'ffff;

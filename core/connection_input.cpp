@@ -179,7 +179,8 @@ void Connection::schedule_heartbeat() {
 /// that was itself stopped or suspended does not find everybody else dead when it wakes.
 void Connection::heartbeat() {
   if (ended_) return;
-  silent_intervals_ = receipts_ == receipts_seen_ ? silent_intervals_ + 1 : 0;
+  bool const silent = receipts_ == receipts_seen_ && (receipts_ != 0 || !late_start_);
+  silent_intervals_ = silent ? silent_intervals_ + 1 : 0;
   receipts_seen_ = receipts_;
   if (silent_intervals_ * settings_.heartbeat_interval >= settings_.heartbeat_timeout) {
     return end(ConnectionHandler::End::kSilent,

@@ -190,6 +190,7 @@ bool RemoteWorker::take_connection(HandshakeSource::Outcome& outcome) {
       session_.engine, std::make_unique<StreamChannel>(std::move(outcome.socket)), settings_,
       std::move(peer), *this, outcome.leftover);
   if (!expects_plane_) connection_ = control_;
+  if (expects_plane_) control_->allow_late_start();  // it initialises MPI; spawn_timeout watches
   control_->start();
   if (plane_) open_plane();
   if (connection_) send_construct();  // after start(): a large Init has to wait for room

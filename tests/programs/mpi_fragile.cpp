@@ -53,9 +53,10 @@ void try_one(cohort::Cluster& cluster, std::string const& name, std::string cons
 
 }  // namespace
 
-/// Between this program and MPI: dies in the middle of its start, or never comes back from it.
+/// Between this program and MPI: dies in the middle of its start, or comes back late or never.
 extern "C" int MPI_Init_thread(int* argc, char*** argv, int required, int* provided) {
   if (g_is_meant && trouble() == "hang") ::pause();
+  if (g_is_meant && trouble() == "slow") ::sleep(3);
   if (g_is_meant && trouble() == "in") {
     itimerval soon{};
     soon.it_value.tv_usec = 4000;  // it takes 16 ms at least

@@ -56,7 +56,9 @@ def main():
     # A worker that does not come to life.
     comes("exited with code 3; before it had connected", [*spawned, "before"])
     comes("killed by signal 14", [*spawned, "in"])
-    comes("spawn_timeout", [*spawned, "hang"])
+    impatient = {"COHORT_HEARTBEAT_TIMEOUT": "1000", "COHORT_HEARTBEAT_INTERVAL": "200"}
+    comes("spawn_timeout", [*spawned, "hang"], environment=impatient)
+    comes("second: 3", [*spawned, "slow"], environment=impatient)
     comes("exited with code 3; before it had connected", ranks, mpirun=[RECOVERY, "-n", "4"],
           environment={"FRAGILE": "before", "FRAGILE_RANK": "2"})
 
