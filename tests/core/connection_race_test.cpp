@@ -125,6 +125,8 @@ void end_amid_calls(Transport transport, Ending ending, int after_calls) {
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(tally.all(), made.load());
   EXPECT_EQ(tally.wrong.load(), 0);
+  // Dropped calls wait on until the end is noticed, which nobody here does.
+  EXPECT_TRUE(test::eventually([&] { return peers.connection().lost(); }));
   EXPECT_EQ(peers.connection().pending_calls(), 0u);
 }
 
