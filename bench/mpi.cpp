@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -79,13 +80,10 @@ void receive(void* data, std::size_t size, int tag, Peer peer) {
 
 /// Rank 0 is the master, 1 the worker, 2 the bare peer; alone where this is no such job.
 constexpr std::uint32_t kBareRank = 2;
-std::uint32_t own_rank() {
+std::optional<std::uint32_t> own_rank() {
   auto const place = cohort::required_mpi_backend().place_in_job();
-  return place && place->size == kBareRank + 1 ? place->rank : 0;
-}
-bool is_on_ranks() {
-  auto const place = cohort::required_mpi_backend().place_in_job();
-  return place && place->size == kBareRank + 1;
+  if (!place || place->size != kBareRank + 1) return std::nullopt;
+  return place->rank;
 }
 
 /// Answers until it is told to end.
@@ -125,7 +123,7 @@ int be_bare_peer() {
 class BarePeer {
  public:
   BarePeer() {
-    if (is_on_ranks()) {
+    if (own_rank()) {
       peer_ = {MPI_COMM_WORLD, kBareRank};
     } else {
       spawn();
@@ -252,7 +250,7 @@ class Awake {
 };
 
 void register_all(BarePeer& peer, Worker const& worker) {
-  std::string const where = is_on_ranks() ? "/ranks" : "/mpi";
+  std::string const where = own_rank() ? "/ranks" : "/mpi";
 
   bench::register_in_turn(
       "L10/call" + where, {.repetitions = 9, .iterations = 10'000},
@@ -303,7 +301,7 @@ int main(int argc, char** argv) {
   if (cohort::is_worker_process()) return cohort::run_worker(cohort::app_types<Answerer>);
   if (argc > 1 && std::strcmp(argv[1], "--bare-peer") == 0) return be_bare_peer();
   cohort::ClusterOptions const options{
-      .launcher = is_on_ranks() ? cohort::Launcher::kRanks : cohort::Launcher::kMpi,
+      .launcher = own_rank() ? cohort::Launcher::kRanks : cohort::Launcher::kMpi,
       .mpi = {.oversubscribe = true}};
   if (own_rank() == kBareRank) {
     cohort::required_mpi_backend().prepare_rank(options.mpi);

@@ -231,7 +231,6 @@ class Connection : public Source, public Gatherer {
   std::uint64_t receipts_seen_ = 0;
   int silent_intervals_ = 0;
   bool late_start_ = false;
-
   TimerId heartbeat_timer_{};
 
   static constexpr std::uint32_t kNoSlot = 0xffff'ffff;

@@ -38,7 +38,6 @@ inline constexpr std::uint8_t kStreams = kTakesItems | kGivesItems;
 [[nodiscard]] constexpr std::uint8_t of_streams(bool takes, bool gives) noexcept {
   return static_cast<std::uint8_t>((takes ? kTakesItems : 0) | (gives ? kGivesItems : 0));
 }
-
 // Of kItems, kEnd, kStop and kCredit.
 inline constexpr std::uint8_t kOfSender = 1;  ///< the stream's call was made by the frame's sender
 }  // namespace frame_flags

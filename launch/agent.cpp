@@ -20,8 +20,6 @@
 #include "launch/mpi_backend.h"
 #include "launch/plan_transfer.h"
 
-extern char** environ;
-
 namespace cohort {
 namespace {
 
@@ -86,16 +84,18 @@ int run_agent() {
 
 // ---- its steps ----------------------------------------------------------------------------------
 
-bool is_of_this_user(int socket) {
+ucred peer_of(int socket) {
   ucred peer{};
   socklen_t size = sizeof peer;
-  return ::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
-         peer.uid == ::geteuid();
+  check(::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size), "getsockopt(SO_PEERCRED)");
+  return peer;
 }
 
 UniqueFd go_to_hall(std::string const& address, std::uint32_t number, Deadline deadline) {
   auto socket = connect_to({address, 0}, deadline);
-  if (!is_of_this_user(socket.get())) throw std::runtime_error("the master is another user's");
+  if (peer_of(socket.get()).uid != ::geteuid()) {
+    throw std::runtime_error("the master is another user's");
+  }
   set_nonblocking(socket.get(), false);
   send_exactly(socket.get(), &number, sizeof number, Deadline::after(kHelloAtMost));
   return socket;
@@ -103,8 +103,8 @@ UniqueFd go_to_hall(std::string const& address, std::uint32_t number, Deadline d
 
 void add_runtime_variables(StartPlan& plan) {
   std::erase_if(plan.environment, is_of_runtime);
-  for (char** variable = environ; *variable != nullptr; ++variable) {
-    if (is_of_runtime(*variable)) plan.environment.emplace_back(*variable);
+  for (auto& variable : own_environment()) {
+    if (is_of_runtime(variable)) plan.environment.push_back(std::move(variable));
   }
 }
 

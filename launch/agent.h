@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include "core/clock.h"
@@ -47,7 +48,8 @@ inline constexpr char kWaitsAgain = 'W';
 /// The byte that the master sends before it goes, where the worker is to outlive it.
 inline constexpr char kLeaveWorker = 'L';
 
-[[nodiscard]] bool is_of_this_user(int socket);
+/// The process at the other end of a connected Unix socket. Throws std::system_error.
+[[nodiscard]] ucred peer_of(int socket);
 
 // The agent's steps, which its two kinds share: this one, and a rank of a job (launch/ranks.h).
 

@@ -23,13 +23,6 @@ namespace {
 
 constexpr std::chrono::seconds kHelloAtMost{2};
 
-pid_t peer_pid(int socket) {
-  ucred peer{};
-  socklen_t size = sizeof peer;
-  check(::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size), "getsockopt(SO_PEERCRED)");
-  return peer.pid;
-}
-
 }  // namespace
 
 AgentHall::AgentHall(std::string const& address)
@@ -64,14 +57,13 @@ void AgentHall::run() {
 
 void AgentHall::greet(UniqueFd socket) {
   std::uint32_t number = 0;
-  if (!is_of_this_user(socket.get()) ||
+  if (peer_of(socket.get()).uid != ::geteuid() ||
       !receive_exactly(socket.get(), &number, sizeof number, Deadline::after(kHelloAtMost))) {
     return;
   }
   std::lock_guard const lock(mutex_);
   agents_.insert_or_assign(number, std::move(socket));
   ++have_come_;
-
   came_.notify_all();
 }
 
@@ -97,7 +89,7 @@ void AgentHall::close() {
 }
 
 Starter starter_through(AgentHandle agent, Deadline deadline) {
-  auto const pid = peer_pid(agent.socket.get());
+  auto const pid = peer_of(agent.socket.get()).pid;
   auto shared = std::make_shared<AgentHandle>(std::move(agent));
   return {.parent = pid, .renumbers = true, .start = [shared, deadline](StartPlan plan) {
             int const socket = shared->socket.get();

@@ -52,8 +52,8 @@ void wait_until_constructed(std::span<std::shared_ptr<RemoteWorker> const> worke
   }
 }
 
-/// In the master.
-void start_mpi(ClusterOptions& options) {
+/// In the master. Gives the pool of its ranks, where workers are those.
+RankPool* start_mpi(ClusterOptions& options) {
   auto& mpi = required_mpi_backend();
   auto const place = mpi.place_in_job();
   if (options.launcher == Launcher::kRanks && place) {
@@ -65,6 +65,7 @@ void start_mpi(ClusterOptions& options) {
     if (options.workers == 0) options.workers = place->size - 1;
   }
   mpi.start(options.launcher, options.mpi);
+  return options.launcher == Launcher::kRanks ? &RankPool::of(*place) : nullptr;
 }
 
 }  // namespace
@@ -78,16 +79,13 @@ Cluster::Cluster(AppTypes types, ClusterOptions options) {
   check_log_level();
   if (is_over_mpi(options.launcher)) {
     options.transport = Transport::kUnix;  // of the control connections
-    start_mpi(options);
+    ranks_ = start_mpi(options);
   }
   options.settings = Settings::from_environment(options.settings);
   occupy_standard_descriptors();
   made_runtime_ = true;
   open(std::make_shared<Runtime>(types, options, Secret::random(), WorkerId()), WorkerId(),
        options);
-  if (options.launcher == Launcher::kRanks) {
-    ranks_ = &RankPool::of(required_mpi_backend().place_in_job().value());
-  }
   session_->engine.on_uncaught([](ExceptionText const& text) {
     log(LogLevel::kError, "a callback threw " + text.type + ": " + text.what);
   });

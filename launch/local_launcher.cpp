@@ -13,8 +13,6 @@
 #include "core/error.h"
 #include "launch/start_plan.h"
 
-extern char** environ;
-
 namespace cohort {
 namespace {
 
@@ -78,11 +76,10 @@ std::vector<std::string> child_environment(int boot_descriptor, pid_t parent,
   bool const outlives = options.shutdown_on == ShutdownOn::kCalledShutdown;
   wanted[kWorkerVariable] =
       std::to_string(boot_descriptor) + ':' + std::to_string(outlives ? 0 : parent);
-  std::vector<std::string> variables;
-  for (char** variable = environ; *variable != nullptr; ++variable) {
-    std::string_view const text(*variable);
-    if (!wanted.contains(std::string(text.substr(0, text.find('='))))) variables.emplace_back(text);
-  }
+  auto variables = own_environment();
+  std::erase_if(variables, [&](std::string const& each) {
+    return wanted.contains(each.substr(0, each.find('=')));
+  });
   for (auto const& [name, value] : wanted) variables.push_back(name + '=' + value);
   return variables;
 }

@@ -16,8 +16,7 @@
 
 #include "launch/agent.h"
 #include "launch/mpi_runtime.h"
-
-extern char** environ;
+#include "launch/start_plan.h"
 
 namespace cohort::mpi {
 namespace {
@@ -44,8 +43,9 @@ void set_default(char const* variable, char const* value) { ::setenv(variable, v
   for (auto& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
   std::vector<char*> envp;
-  for (char** variable = environ; *variable != nullptr; ++variable) {
-    if (!is_of_runtime(*variable)) envp.push_back(*variable);
+  auto environment = own_environment();
+  for (auto& variable : environment) {
+    if (!is_of_runtime(variable)) envp.push_back(variable.data());
   }
   envp.push_back(nullptr);
   ::execve("/proc/self/exe", argv.data(), envp.data());
@@ -65,17 +65,17 @@ void wait_until_read(int descriptor) noexcept {
   }
 }
 
+constexpr char kNoRecovery[] =
+    "mpirun was started without --enable-recovery, so that the death of one worker would end the "
+    "whole job: add it";
+
 void check_ranks(std::optional<MpiBackend::JobPlace> const& place) {
   if (!place || place->size < 2) {
     throw std::runtime_error(
         "--workers ranks: rank 0 is the master and the others are the workers, but there are no "
         "others: run it by mpirun --enable-recovery -n N, with N at least 2");
   }
-  if (!recovers()) {
-    throw std::runtime_error(
-        "mpirun was started without --enable-recovery, so that the death of one worker would end "
-        "the whole job: add it");
-  }
+  if (!recovers()) throw std::runtime_error(kNoRecovery);
 }
 
 /// Before the spawning of workers, by mpirun or alone.
@@ -88,9 +88,8 @@ void check_spawning(std::optional<MpiBackend::JobPlace> const& place, MpiOptions
   }
   if (recovers()) return;
   if (options.restart_without_recovery) restart_alone();
-  throw std::runtime_error(
-      "mpirun was started without --enable-recovery, so that the death of one worker would end "
-      "the whole job: add it, or pass --mpi-restart to start again outside of mpirun's job");
+  throw std::runtime_error(std::string(kNoRecovery) +
+                           ", or pass --mpi-restart to start again outside of mpirun's job");
 }
 
 void prepare_alone() {
@@ -150,8 +149,7 @@ void tell_mpirun_of_failure() noexcept {
   wait_until_read(STDERR_FILENO);
   constexpr timespec kPassOn{.tv_sec = 0, .tv_nsec = 300'000'000};
   ::nanosleep(&kPassOn, nullptr);  // until mpirun has written it, which nothing tells
-
-  ::signal(SIGTERM, SIG_IGN);  // which it sends us, too
+  ::signal(SIGTERM, SIG_IGN);      // which it sends us, too
   ::kill(parent, SIGTERM);
 }
 
@@ -174,7 +172,6 @@ void prepare_rank(MpiOptions const& options) {
   set_default("OMPI_MCA_btl_vader_eager_limit", "33792");
   set_default("OMPI_MCA_btl_vader_fbox_size", "65536");
   set_default("OMPI_MCA_btl_vader_segment_size", "16777216");
-
   // Large enough that what a dying worker has sent lies in the kernel, not in a queue of MPI's.
   set_default("OMPI_MCA_btl_tcp_sndbuf", "1048576");
   set_default("OMPI_MCA_btl_tcp_rcvbuf", "1048576");

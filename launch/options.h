@@ -25,7 +25,7 @@ enum class Transport {
 enum class Launcher : std::uint8_t {
   kLocal,  ///< this process
   kMpi,    ///< MPI_Comm_spawn, one call for each worker; calls travel over MPI
-  kRanks,  ///< mpirun: rank 0 is the master, each other rank one worker, once; calls over MPI
+  kRanks,  ///< mpirun: rank 0 is the master, each other rank a worker at a time; calls over MPI
 };
 [[nodiscard]] constexpr bool is_over_mpi(Launcher launcher) { return launcher != Launcher::kLocal; }
 

@@ -26,8 +26,6 @@
 #include "launch/plan_transfer.h"
 #include "launch/start_plan.h"
 
-extern char** environ;
-
 namespace cohort {
 namespace {
 
@@ -35,7 +33,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 /// Until rank 0 has opened its hall, which it does as soon as it has read its command line.
-
 constexpr seconds kMasterAtMost{60};
 constexpr milliseconds kBetweenTries{10};
 constexpr seconds kStragglersAtMost{5};
@@ -48,10 +45,20 @@ std::string hall_of(MpiBackend::JobPlace const& place) {
 
 // ---- a rank's agent ----------------------------------------------------------------------------
 
-/// A process that initialises MPI in this rank's name and waits.
+/// A process that initialises MPI in this rank's name and waits. It ends with this object.
 struct Waiting {
-  UniqueFd socket;
-  pid_t pid = -1;
+  Waiting(UniqueFd its_socket, pid_t its_pid) : socket(std::move(its_socket)), pid(its_pid) {}
+  Waiting(Waiting const&) = delete;
+  Waiting& operator=(Waiting const&) = delete;
+  ~Waiting() {
+    if (!there) return;
+    ::kill(-pid, SIGKILL);  // it leads a group
+    ::waitpid(pid, nullptr, 0);
+  }
+
+  UniqueFd const socket;
+  pid_t const pid;
+  bool there = true;
 };
 
 Waiting start_waiting(std::uint32_t rank, std::vector<std::string> const& arguments) {
@@ -61,19 +68,12 @@ Waiting start_waiting(std::uint32_t rank, std::vector<std::string> const& argume
   plan.arguments.emplace_back(::program_invocation_name);
   plan.arguments.insert(plan.arguments.end(), arguments.begin(), arguments.end());
   plan.arguments.push_back("--cohort-rank=" + std::to_string(rank));
-  for (char** variable = environ; *variable != nullptr; ++variable) {
-    plan.environment.emplace_back(*variable);
-  }
+  plan.environment = own_environment();
   plan.environment.push_back(std::string(kWorkerVariable) + '=' + std::to_string(kAgentSocket) +
                              ':' + std::to_string(::getpid()) + std::string(kWaits));
   UniqueFd above(check(::fcntl(theirs.get(), F_DUPFD_CLOEXEC, kFirstPassedOn), "fcntl"));
   plan.descriptors.push_back({std::move(above), kAgentSocket});
   return {std::move(ours), start(std::move(plan))};
-}
-
-void end(pid_t pid) {
-  ::kill(-pid, SIGKILL);  // it leads a group
-  ::waitpid(pid, nullptr, 0);
 }
 
 UniqueFd go_to_master(std::string const& hall, std::uint32_t rank) {
@@ -105,29 +105,21 @@ bool wait_until_initialised(int master, int waiting, MpiBackend& mpi) {
 
 void serve_rank(MpiBackend::JobPlace const& place, ClusterOptions const& options, MpiBackend& mpi) {
   mpi.prepare_rank(options.mpi);
-  auto const waiting = start_waiting(place.rank, options.worker_arguments);
-  bool waits = true;
-  try {
-    auto const master = go_to_master(hall_of(place), place.rank);
-    bool const serves = wait_until_initialised(master.get(), waiting.socket.get(), mpi);
-    while (serves && waits) {
-      auto plan = receive_plan(master.get());
-      if (!plan) break;
-
-      add_runtime_variables(*plan);
-      try {
-        send_plan(waiting.socket.get(), *plan, Deadline::after(kMasterAtMost));
-      } catch (std::exception const&) {
-        // It is dead: the master hears how.
-      }
-      answer_plan(master.get(), waiting.pid, {});
-      waits = watch_worker(master.get(), waiting.pid, waiting.socket.get());
+  auto waiting = start_waiting(place.rank, options.worker_arguments);
+  auto const master = go_to_master(hall_of(place), place.rank);
+  if (!wait_until_initialised(master.get(), waiting.socket.get(), mpi)) return;
+  while (waiting.there) {
+    auto plan = receive_plan(master.get());
+    if (!plan) return;
+    add_runtime_variables(*plan);
+    try {
+      send_plan(waiting.socket.get(), *plan, Deadline::after(kMasterAtMost));
+    } catch (std::exception const&) {
+      // It is dead: the master hears how.
     }
-  } catch (...) {
-    if (waits) end(waiting.pid);
-    throw;
+    answer_plan(master.get(), waiting.pid, {});
+    waiting.there = watch_worker(master.get(), waiting.pid, waiting.socket.get());
   }
-  if (waits) end(waiting.pid);
 }
 
 // ---- the process that waits --------------------------------------------------------------------
@@ -164,11 +156,8 @@ class Surroundings {
 
 /// Only what differs: MPI's own threads may be looking.
 void take_on_environment(std::vector<std::string> const& wanted) {
-  std::vector<std::string> names;
-  for (char** variable = environ; *variable != nullptr; ++variable) {
-    std::string_view const text(*variable);
-    names.emplace_back(text.substr(0, text.find('=')));
-  }
+  auto names = own_environment();
+  for (auto& name : names) name.resize(std::min(name.find('='), name.size()));
   for (auto const& variable : wanted) {
     auto const equals = variable.find('=');
     auto const name = variable.substr(0, equals);
@@ -189,7 +178,6 @@ void take_on(StartPlan plan) {
     }
     check(::dup2(file.get(), as), "dup2");
   }
-
   if (!plan.directory.empty()) check(::chdir(plan.directory.c_str()), "chdir");
   take_on_environment(plan.environment);
 }
@@ -218,7 +206,6 @@ void run_as_rank(ClusterOptions const& options) {
 int run_waiting_worker(std::function<int(std::uint32_t)> const& serve) {
   UniqueFd const agent(kAgentSocket);
   check(::fcntl(agent.get(), F_SETFD, FD_CLOEXEC), "fcntl(F_SETFD)");
-
   Surroundings const surroundings;
   required_mpi_backend().initialise();
   for (std::uint32_t life = 0;; ++life) {
@@ -261,23 +248,23 @@ class RankPool::Lender : public AgentLender {
       : pool_(pool), number_(number), life_(life) {}
   Lender(Lender const&) = delete;
   Lender& operator=(Lender const&) = delete;
-  ~Lender() override { settle(); }
+  ~Lender() override {
+    std::lock_guard const lock(pool_.mutex_);
+    settle();
+  }
 
   void expect_back() override {
     std::lock_guard const lock(pool_.mutex_);
     if (!std::exchange(expected_, true)) ++pool_.expected_;
   }
   void take_back(UniqueFd agent) override {
-    {
-      std::lock_guard const lock(pool_.mutex_);
-      pool_.returned_.push_back({.number = number_, .life = life_ + 1, .agent = std::move(agent)});
-    }
+    std::lock_guard const lock(pool_.mutex_);
+    pool_.returned_.push_back({.number = number_, .life = life_ + 1, .agent = std::move(agent)});
     settle();
   }
 
  private:
   void settle() {
-    std::lock_guard const lock(pool_.mutex_);
     if (std::exchange(expected_, false)) --pool_.expected_;
     pool_.changed_.notify_all();
   }

@@ -16,6 +16,8 @@ extern "C" {  // glibc 2.36 forgot to say so in this header
 
 #include "core/error.h"
 
+extern char** environ;
+
 namespace cohort {
 namespace {
 
@@ -81,6 +83,14 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
 }
 
 }  // namespace
+
+std::vector<std::string> own_environment() {
+  std::vector<std::string> variables;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    variables.emplace_back(*variable);
+  }
+  return variables;
+}
 
 pid_t start(StartPlan plan) {
   FileActions actions;

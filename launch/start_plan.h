@@ -15,6 +15,9 @@ namespace cohort {
 inline constexpr int kFirstPassedOn = 100;
 inline constexpr int kPassedOnAtMost = 6;
 
+/// This process's variables, "NAME=value" each.
+[[nodiscard]] std::vector<std::string> own_environment();
+
 struct StartPlan {
   /// An open file, and the number under which the process inherits it.
   struct Inherited {
