@@ -73,8 +73,8 @@ class Connection : public Source, public Gatherer {
              std::span<std::byte const> already_read = {});
   ~Connection() override;
 
-  /// The peer may be silent until it says something for the first time: somebody else has an eye on
-  /// how long that takes. Before start().
+  /// The peer may be silent until it says something for the first time, which it does as soon as it
+  /// can: somebody else has an eye on how long that takes. Before start().
   void allow_late_start() noexcept { late_start_ = true; }
   /// Attends to input from now on. Any thread, once.
   void start();

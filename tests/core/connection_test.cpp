@@ -305,6 +305,21 @@ TEST_P(Connections, EndWhenThePeerShowsNoSignOfLife) {
       "no sign of life for 20 ms (heartbeat_timeout): the process hangs or the network is cut");
 }
 
+TEST_P(Connections, BearSilenceUntilTheFirstSignOfLifeWhereTheyAreToldTo) {
+  auto settings = test::test_settings();
+  settings.heartbeat_interval = 5ms;
+  settings.heartbeat_timeout = 20ms;
+  Half half(GetParam(), settings, false);
+  half.connection().allow_late_start();
+  half.connection().start();
+  auto const heartbeat = test::frame_bytes({.kind = FrameKind::kHeartbeat});
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(half.peer.receive(sizeof(FrameHeader)), heartbeat);
+  EXPECT_FALSE(half.caller.ended.is_set());
+  EXPECT_TRUE(half.peer.send(heartbeat));
+  ASSERT_TRUE(half.caller.ended.wait());
+  EXPECT_EQ(half.caller.end, End::kSilent);
+}
+
 TEST_P(Connections, SendHeartbeatsThoughNobodyDrives) {
   auto settings = test::test_settings();
   settings.heartbeat_interval = 2ms;
