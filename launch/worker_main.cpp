@@ -88,7 +88,7 @@ class WorkerProcess {
       auto const data = server_->add_client(plane_->take_channel(), master, {}, true);
       plane_->open(data, master_);
       master_->start();
-      master_->send_control(FrameKind::kHeartbeat);  // before any reply: its silence counts from here
+      master_->send_control(FrameKind::kHeartbeat);  // from here on its silence counts
     }
     g_process.store(this);
     std::set_terminate(&on_terminate);

@@ -314,8 +314,9 @@ TEST_P(FailingProcess, ThatHangsBeforeItsFirstHeartbeatIsNoticedToo) {
   options.settings.heartbeat_interval = 500ms;
   options.settings.heartbeat_timeout = 1500ms;
   auto const streaming = start();  // keeps this process awake, so that nobody has to wake it
-  auto const numbers = streaming.stream(fn<&Everything::count>, std::int64_t{1} << 60)
-                           .subscribe([](std::int64_t) {});
+  auto const numbers =
+      streaming.stream(fn<&Everything::count>, std::int64_t{1} << 60).subscribe([](std::int64_t) {
+      });
   auto const worker = start();
   EXPECT_EQ(error_of([&] { worker.call(fn<&Everything::raise>, SIGSTOP).get(); }).kind(),
             ErrorKind::kDisconnected);
