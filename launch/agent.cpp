@@ -51,7 +51,7 @@ bool start_and_watch() {
     }
     started = true;
     answer_plan(socket.get(), pid, {});
-    watch_worker(socket.get(), pid);
+    watch_worker(socket.get(), pid, Clock::now() + kJoinsMpi);
   } catch (std::exception const& error) {
     std::fprintf(stderr, "cohort: agent (pid %d): %s\n", static_cast<int>(::getpid()),
                  error.what());
@@ -115,7 +115,7 @@ void answer_plan(int master, pid_t pid, std::string const& text) {
   send_exactly(master, text.data(), text.size(), deadline);
 }
 
-bool watch_worker(int master, pid_t pid, int waiting) {
+bool watch_worker(int master, pid_t pid, Clock::time_point spared_until, int waiting) {
   auto const pidfd = open_pidfd(pid, "the worker");
   std::array<pollfd, 3> events{pollfd{pidfd.get(), POLLIN, 0}, pollfd{master, POLLIN, 0},
                                pollfd{waiting, POLLIN, 0}};
@@ -134,7 +134,10 @@ bool watch_worker(int master, pid_t pid, int waiting) {
     auto const count = ::recv(master, &said, 1, MSG_DONTWAIT);
     if (count == 1) leave = leave || said == kLeaveWorker;
     if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR)) {
-      if (!leave) ::kill(-pid, SIGKILL);  // it leads a group
+      if (!leave) {
+        std::this_thread::sleep_until(spared_until);
+        ::kill(-pid, SIGKILL);  // it leads a group
+      }
       events[1].fd = -1;
     }
   }

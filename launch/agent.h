@@ -6,6 +6,7 @@
 // namespace, whose peer must be the same user. The master's side is launch/agent_hall.h.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -48,6 +49,10 @@ inline constexpr char kWaitsAgain = 'W';
 /// The byte that the master sends before it goes, where the worker is to outlive it.
 inline constexpr char kLeaveWorker = 'L';
 
+/// So long a process that joins MPI is not killed by us: mpirun of Open MPI 4 deadlocks where one
+/// dies while it connects to it (docs/decisions/0007-ranks.md).
+inline constexpr std::chrono::milliseconds kJoinsMpi{1000};
+
 /// The process at the other end of a connected Unix socket. Throws std::system_error.
 [[nodiscard]] ucred peer_of(int socket);
 
@@ -59,8 +64,9 @@ inline constexpr char kLeaveWorker = 'L';
 /// The variables by which the runtime knows this process become the worker's.
 void add_runtime_variables(StartPlan& plan);
 void answer_plan(int master, pid_t pid, std::string const& text);
-/// Until the worker has ended; the master's end ends it, unless it is to outlive that. Returns
-/// whether its process waits to be another worker, which it says through `waiting`.
-bool watch_worker(int master, pid_t pid, int waiting = -1);
+/// Until the worker has ended; the master's end ends it, though not before `spared_until`, unless
+/// it is to outlive that. Returns whether its process waits to be another worker, which it says
+/// through `waiting`.
+bool watch_worker(int master, pid_t pid, Clock::time_point spared_until, int waiting = -1);
 
 }  // namespace cohort

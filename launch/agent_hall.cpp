@@ -113,7 +113,8 @@ Starter starter_through(AgentHandle agent, Deadline deadline) {
 AgentsProcess::AgentsProcess(Engine& engine, AgentHandle agent, UniqueFd pidfd,
                              std::function<void(ExitReport)> on_exit, pid_t group)
     : WatchedProcess(engine, std::move(pidfd), std::move(on_exit), group),
-      agent_(std::move(agent)) {
+      agent_(std::move(agent)),
+      spared_until_(agent_.lender ? Clock::time_point() : Clock::now() + kJoinsMpi) {
   set_nonblocking(agent_.socket.get(), true);
 }
 
@@ -124,6 +125,13 @@ void AgentsProcess::expect_end() {
 void AgentsProcess::leave_alone() {
   forget();
   static_cast<void>(::send(agent_.socket.get(), &kLeaveWorker, 1, MSG_NOSIGNAL));
+}
+
+void AgentsProcess::kill() noexcept {
+  if (Clock::now() >= spared_until_) return WatchedProcess::kill();
+  engine_.timers().schedule(spared_until_, [self = weak_from_this()] {
+    if (auto const process = self.lock()) static_cast<AgentsProcess&>(*process).kill();
+  });
 }
 
 bool AgentsProcess::on_readable() noexcept {

@@ -44,7 +44,6 @@ class AgentHall {
   std::condition_variable came_;
   std::map<std::uint32_t, UniqueFd> agents_;
   std::uint32_t have_come_ = 0;
-
   bool closed_ = false;
   std::thread thread_;
 };
@@ -61,12 +60,15 @@ class AgentsProcess : public WatchedProcess {
 
   void expect_end() override;
   void leave_alone() override;
+  /// Not while it may still be joining MPI, but then.
+  void kill() noexcept override;
 
   [[nodiscard]] int descriptor() const noexcept override { return agent_.socket.get(); }
   bool on_readable() noexcept override;
 
  private:
   AgentHandle agent_;
+  Clock::time_point const spared_until_;
 };
 
 }  // namespace cohort

@@ -27,7 +27,6 @@ void WatchedProcess::forget() {
 void WatchedProcess::tell(ExitReport report, std::function<void()> const& first) {
   engine_.detach(*this);
   if (first) first();
-
   if (on_exit_) std::exchange(on_exit_, nullptr)(std::move(report));
 }
 

@@ -20,7 +20,7 @@ class WatchedProcess : public Source {
   /// Watches it no more: on_exit will not run. Under the I/O lock.
   virtual void leave_alone() = 0;
   /// SIGKILL; harmless once it has ended, also where its pid was given to somebody else.
-  void kill() noexcept;
+  virtual void kill() noexcept;
 
  protected:
   /// `on_exit` runs once, under the I/O lock, when the process has ended. Attach it to an engine;
@@ -34,9 +34,9 @@ class WatchedProcess : public Source {
   void tell(ExitReport report, std::function<void()> const& first = {});
 
   UniqueFd pidfd_;
+  Engine& engine_;
 
  private:
-  Engine& engine_;
   std::function<void(ExitReport)> on_exit_;
   pid_t const group_;
 };

@@ -45,19 +45,22 @@ std::string hall_of(MpiBackend::JobPlace const& place) {
 
 // ---- a rank's agent ----------------------------------------------------------------------------
 
-/// A process that initialises MPI in this rank's name and waits. It ends with this object.
+/// A process that initialises MPI in this rank's name and waits. It ends with this object, though
+/// not while it joins MPI.
 struct Waiting {
   Waiting(UniqueFd its_socket, pid_t its_pid) : socket(std::move(its_socket)), pid(its_pid) {}
   Waiting(Waiting const&) = delete;
   Waiting& operator=(Waiting const&) = delete;
   ~Waiting() {
     if (!there) return;
+    std::this_thread::sleep_until(spared_until);
     ::kill(-pid, SIGKILL);  // it leads a group
     ::waitpid(pid, nullptr, 0);
   }
 
   UniqueFd const socket;
   pid_t const pid;
+  Clock::time_point const spared_until = Clock::now() + kJoinsMpi;
   bool there = true;
 };
 
@@ -118,7 +121,8 @@ void serve_rank(MpiBackend::JobPlace const& place, ClusterOptions const& options
       // It is dead: the master hears how.
     }
     answer_plan(master.get(), waiting.pid, {});
-    waiting.there = watch_worker(master.get(), waiting.pid, waiting.socket.get());
+    waiting.there =
+        watch_worker(master.get(), waiting.pid, waiting.spared_until, waiting.socket.get());
   }
 }
 
