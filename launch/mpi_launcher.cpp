@@ -51,7 +51,6 @@ class Spawner : public MpiBackend {
     if (launcher == Launcher::kRanks) {
       mpi::initialise_in_time();
       mpi::leave_finalize_out();
-
     } else {
       mpi::initialise();
     }
@@ -110,7 +109,6 @@ class Spawner : public MpiBackend {
     MPI_Comm master = MPI_COMM_NULL;
     MPI_Comm_get_parent(&master);
     if (master == MPI_COMM_NULL) master = MPI_COMM_WORLD;  // a rank of its job
-
     std::shared_ptr<DataPlane> plane;
     engine.run_locked([&] { plane = plane_to(engine, master, 0, life); });
     return plane;
