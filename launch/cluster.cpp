@@ -117,6 +117,20 @@ void Cluster::open(std::shared_ptr<Runtime> runtime, WorkerId self, ClusterOptio
 
 Cluster::~Cluster() {
   session_->close();
+  do {
+    end_workers();
+    session_->runtime->failures.drain();  // on_failure may refer to what the master's caller has
+  } while (!session_->all().empty());     // one of them was just spawning
+  // Not for a worker's own workers: what ends there may be the worker itself, which waits for this.
+  if (made_runtime_) session_->runtime->wait_for_endings();
+  if (listener_) listener_->close();
+  if (hall_) hall_->close();
+  starts_.clear();  // waits for them
+  // Also where there is no listener: the handler that told of the last end may still run.
+  session_->engine.run_locked([] {});
+}
+
+void Cluster::end_workers() {
   auto const deadline = Deadline::after(patience_with_ends());
   for (auto workers = session_->all(); !workers.empty(); workers = session_->all()) {
     for (auto const& worker : workers) worker->end_with_session();
@@ -126,14 +140,6 @@ Cluster::~Cluster() {
       session_->remove(worker->serial());
     }
   }
-  session_->runtime->failures.drain();  // on_failure may refer to what the master's caller has
-  // Not for a worker's own workers: what ends there may be the worker itself, which waits for this.
-  if (made_runtime_) session_->runtime->wait_for_endings();
-  if (listener_) listener_->close();
-  if (hall_) hall_->close();
-  starts_.clear();  // waits for them
-  // Also where there is no listener: the handler that told of the last end may still run.
-  session_->engine.run_locked([] {});
 }
 
 /// Longer than a worker is given before it is killed.

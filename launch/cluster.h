@@ -78,6 +78,7 @@ class Cluster {
   void open(std::shared_ptr<Runtime> runtime, WorkerId self, ClusterOptions options);
   [[nodiscard]] Settings settings_of(SpawnOptions const& options) const;
   [[nodiscard]] Clock::duration patience_with_ends() const;
+  void end_workers();
   void start_processes(std::span<std::shared_ptr<RemoteWorker> const> workers,
                        SpawnOptions const& options, Settings const& settings);
   void start_under_mpi(std::span<std::shared_ptr<RemoteWorker> const> workers,
