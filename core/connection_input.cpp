@@ -8,11 +8,22 @@
 #include "core/function.h"
 
 namespace cohort {
+namespace {
+
+constexpr char kNoMemory[] = "no memory for a message of the other side";
+
+}  // namespace
 
 bool Connection::on_readable() noexcept {
   using Status = IoResult::Status;
   if (ended_) return false;
-  auto const result = reader_.receive(*channel_);
+  IoResult result;
+  try {
+    result = reader_.receive(*channel_);
+  } catch (std::bad_alloc const&) {
+    end(ConnectionHandler::End::kProtocol, kNoMemory);
+    return true;
+  }
   switch (result.status) {
     case Status::kWouldBlock:
       return false;
@@ -41,7 +52,7 @@ void Connection::attend_to_frames() noexcept {
     handle_frames();
     if (!reader_.defect().empty()) end(ConnectionHandler::End::kProtocol, reader_.defect());
   } catch (std::bad_alloc const&) {
-    end(ConnectionHandler::End::kProtocol, "no memory for a message of the other side");
+    end(ConnectionHandler::End::kProtocol, kNoMemory);
   } catch (std::exception const& error) {
     end(ConnectionHandler::End::kProtocol, error.what());
   }

@@ -53,7 +53,8 @@ class Error : public std::runtime_error {
   /// The reason alone; for `kFailed` it is what() of the exception that the function threw.
   [[nodiscard]] std::string const& reason() const noexcept { return reason_; }
   [[nodiscard]] Provenance const& where() const noexcept { return where_; }
-  /// For `kFailed`: the type of the exception in the worker, such as "std::invalid_argument".
+  /// The type of the exception in the worker, such as "std::invalid_argument": for `kFailed`, and
+  /// for `kDisconnected` where the worker died of it.
   [[nodiscard]] std::string const& exception_type() const noexcept { return exception_type_; }
   /// For `kDisconnected`: how the worker's process ended, where that is known.
   [[nodiscard]] std::optional<ExitReport> const& exit() const noexcept { return exit_; }

@@ -30,7 +30,8 @@ class AnyFuture {
   explicit AnyFuture(CallState* state) noexcept : state_(state) {}
   AnyFuture(AnyFuture&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
   AnyFuture& operator=(AnyFuture&& other) noexcept {
-    std::swap(state_, other.state_);
+    AnyFuture moved(std::move(other));
+    std::swap(state_, moved.state_);
     return *this;
   }
   /// Dropping a future neither cancels its call nor waits for it.

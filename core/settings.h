@@ -26,8 +26,8 @@ struct Settings {
   /// COHORT_SPIN, in µs: how long a waiting thread yields before it blocks; 0 blocks at once.
   std::chrono::microseconds spin{20};
 
-  /// The settings with the environment's values in place. Throws std::invalid_argument that
-  /// names the variable and what it holds where that is not a number in range.
+  /// The settings with the environment's values in place. Throws std::invalid_argument that names
+  /// the variable, or the field, and what it holds where that is not a number in range.
   [[nodiscard]] static Settings from_environment(Settings base);
   [[nodiscard]] static Settings from_environment() { return from_environment(Settings{}); }
 

@@ -44,8 +44,9 @@ class Writer {
       : out_(std::move(out)), exceptions_(std::uncaught_exceptions()) {}
   Writer(Writer&&) noexcept = default;
   Writer& operator=(Writer&& other) noexcept {
-    std::swap(out_, other.out_);
-    std::swap(exceptions_, other.exceptions_);
+    Writer moved(std::move(other));  // what was here ends now
+    std::swap(out_, moved.out_);
+    std::swap(exceptions_, moved.exceptions_);
     return *this;
   }
   /// Ends the stream; where an exception destroys it, with an Error at the reader: the one that the
@@ -152,7 +153,8 @@ class [[nodiscard]] Subscription {
   explicit Subscription(std::shared_ptr<State> state) : state_(std::move(state)) {}
   Subscription(Subscription&&) noexcept = default;
   Subscription& operator=(Subscription&& other) noexcept {
-    state_.swap(other.state_);
+    Subscription moved(std::move(other));
+    state_.swap(moved.state_);
     return *this;
   }
   /// Where a callback destroys it, its own or another one, no further callback of it runs, on_end
@@ -190,7 +192,8 @@ class Stream {
   Stream(Engine& engine, std::shared_ptr<InStream> in) : engine_(&engine), in_(std::move(in)) {}
   Stream(Stream&& other) noexcept { swap(other); }
   Stream& operator=(Stream&& other) noexcept {
-    swap(other);
+    Stream moved(std::move(other));  // what was here is closed now
+    swap(moved);
     return *this;
   }
   ~Stream() { close(); }

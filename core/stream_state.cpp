@@ -19,12 +19,6 @@ constexpr std::size_t kJoin = 64 << 10;
 
 std::uint64_t cost_of(std::size_t body) { return body + sizeof(FrameHeader); }
 
-/// A copy for another thread. Copies of an exception share their text by a count that
-/// ThreadSanitizer does not see.
-Error unshared(Error const& error) {
-  return {error.kind(), error.reason(), error.where(), error.exception_type(), error.exit()};
-}
-
 }  // namespace
 
 std::string_view to_string(CloseReason reason) noexcept {
@@ -76,7 +70,7 @@ void OutStream::begin_element(Turn& turn, std::size_t bytes, bool alone) {
     turn.lock_.lock();
   }
   if (reason_ == CloseReason::kFinished) throw std::logic_error("cohort: a write after the end");
-  if (reason_ != CloseReason::kOpen) throw unshared(*why_);
+  if (reason_ != CloseReason::kOpen) throw Error(*why_);
   if (is_full(bytes)) send_batch();
 }
 
@@ -310,7 +304,7 @@ CloseReason InStream::reason() const {
 
 std::optional<Error> InStream::error() const {
   std::lock_guard const lock(mutex_);
-  return error_ ? std::optional(unshared(*error_)) : std::nullopt;
+  return error_ ? std::optional(*error_) : std::nullopt;
 }
 
 }  // namespace cohort

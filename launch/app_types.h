@@ -159,7 +159,8 @@ constexpr WorkerTypeEntry worker_type_entry() {
   WorkerTypeEntry entry{type_text<W>(),
                         std::is_same_v<Init, NoInit> ? std::string_view("void") : type_text<Init>(),
                         EntriesOf<W, typename W::Functions>::value, &construct_worker<W>,
-                        [](void* object) { delete static_cast<W*>(object); }};
+                        // What a destructor throws ends the process, and is told so.
+                        [](void* object) noexcept { delete static_cast<W*>(object); }};
   if constexpr (requires { typename W::Session; }) {
     entry.make_session = &make_session<W>;
     entry.session_takes_init = !std::is_same_v<typename InitOf<typename W::Session>::type, NoInit>;

@@ -57,8 +57,8 @@ class LogQueue {
   std::atomic<std::uint64_t> dropped_{0};
 };
 
-/// From now on `out` gets the records of this process from `level` up, at most so many in any
-/// second, until its reader goes. `here` says which process this is.
+/// From now on `out` gets the records of this process from `level` up, at most so many a second,
+/// counted from the first, until its reader goes. `here` says which process this is.
 void add_log_subscriber(LogLevel level, std::uint32_t per_second, Writer<LogRecord> out,
                         Provenance here);
 

@@ -88,7 +88,7 @@ void ServedWorker::die_of(RemoteFailure what, OnFailure const& on_failure) {
   why_ = what.text;
   auto where = connection_->peer();
   where.function = std::move(what.function);
-  runtime_->tell_of(Error(ErrorKind::kFailed, std::move(what.text), std::move(where),
+  runtime_->tell_of(Error(ErrorKind::kDisconnected, std::move(what.text), std::move(where),
                           std::move(what.exception_type)),
                     on_failure);
   server_->stop();

@@ -137,7 +137,7 @@ void Server::open_session(void* server, std::span<std::byte const> bytes, CallCo
   auto& self = *static_cast<Server*>(server);
   if (self.object_ == nullptr) throw detail::BadArguments("the worker is not constructed yet");
   if (self.type_->make_session == nullptr) return;
-  context.client.set_session(nullptr);
+  // The one it has stays where this throws.
   context.client.set_session(self.type_->make_session(self.object_, bytes));
 }
 

@@ -70,7 +70,8 @@ void add_cluster_options(CLI::App& app, ClusterOptions& options) {
                "with --workers ranks: where no rank is left, start a worker by MPI_Comm_spawn");
 }
 
-int run_app(AppTypes types, int argc, char** argv, Extras extras, Master const& master) {
+int run_app(AppTypes types, int argc, char** argv, Extras extras, Master const& master,
+            ClusterOptions options) {
   if (is_worker_process()) return run_worker(types);
   if (auto* const mpi = mpi_backend()) mpi->mind_exit_status();
   auto const exit_code = [](CLI::App const& app, CLI::ParseError const& error) {
@@ -81,7 +82,6 @@ int run_app(AppTypes types, int argc, char** argv, Extras extras, Master const& 
     return error.get_exit_code() == 0 ? 0 : 2;
   };
 
-  ClusterOptions options;
   CLI::App app("Options of cohort");
   if (extras == Extras::kToMaster) {
     app.allow_extras();
@@ -113,11 +113,11 @@ int run_master(AppTypes types, ClusterOptions const& options,
   raise_descriptor_limit();
   try {
     run_as_rank(options);
-
     Cluster cluster(types, options);
     return master(cluster);
-  } catch (std::exception const& error) {
-    std::fprintf(stderr, "error: %s\n", error.what());
+  } catch (...) {
+    auto const text = describe_current_exception();
+    std::fprintf(stderr, "error: %s\n", (text.what.empty() ? text.type : text.what).c_str());
     return 1;
   }
 }

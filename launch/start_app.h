@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <utility>
 
 #include "launch/app_types.h"
 #include "launch/cluster.h"
@@ -20,23 +21,27 @@ using Master = std::function<int(Cluster& cluster, int argc, char** argv)>;
 /// error.
 enum class Extras { kToMaster, kRefuse };
 [[nodiscard]] int run_app(AppTypes types, int argc, char** argv, Extras extras,
-                          Master const& master);
+                          Master const& master, ClusterOptions options);
 
 /// Reads cohort's options (--workers, --transport; --help shows them) and the COHORT_... variables,
 /// runs `master`, and ends all workers when it returns. In a worker's process it serves instead.
 /// `Ws` are all worker types of the program; their order gives their ids. Returns main's exit code:
-/// the master's, 1 where it threw (the error is on stderr), 2 for a bad command line.
+/// the master's, 1 where it threw (the error is on stderr), 2 for a bad command line. `options`,
+/// settings included, are what the command line and the variables win over.
 template <class... Ws>
-[[nodiscard]] int start_app(int argc, char** argv, std::function<int(Cluster&)> const& master) {
-  return run_app(app_types<Ws...>, argc, argv, Extras::kRefuse,
-                 [&master](Cluster& cluster, int, char**) { return master(cluster); });
+[[nodiscard]] int start_app(int argc, char** argv, std::function<int(Cluster&)> const& master,
+                            ClusterOptions options = {}) {
+  return run_app(
+      app_types<Ws...>, argc, argv, Extras::kRefuse,
+      [&master](Cluster& cluster, int, char**) { return master(cluster); }, std::move(options));
 }
 
 /// The same for a master that reads the rest of the command line itself, `--help` included;
 /// `--cohort-help` shows cohort's options.
 template <class... Ws>
-[[nodiscard]] int start_app_with_arguments(int argc, char** argv, Master const& master) {
-  return run_app(app_types<Ws...>, argc, argv, Extras::kToMaster, master);
+[[nodiscard]] int start_app_with_arguments(int argc, char** argv, Master const& master,
+                                           ClusterOptions options = {}) {
+  return run_app(app_types<Ws...>, argc, argv, Extras::kToMaster, master, std::move(options));
 }
 
 /// The two halves of start_app, for a program with a command line of its own. In a process where

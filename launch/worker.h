@@ -60,7 +60,8 @@ class [[nodiscard]] Worker {
   explicit Worker(std::shared_ptr<WorkerHandle> remote) : remote_(std::move(remote)) {}
   Worker(Worker&&) noexcept = default;
   Worker& operator=(Worker&& other) noexcept {
-    std::swap(remote_, other.remote_);
+    Worker moved(std::move(other));  // whom this handle had is let go now
+    std::swap(remote_, moved.remote_);
     return *this;
   }
   ~Worker() {

@@ -160,8 +160,8 @@ class WorkerProcess {
   /// Something threw that nobody waits for: the master hears of it, and this worker ends.
   void die_of(RemoteFailure what) {
     if (failed_.exchange(true)) return;
+    master_->send_control(FrameKind::kDying, master_->encoded(what));
     say(what);
-    master_->send_control(FrameKind::kDying, master_->encoded(std::move(what)));
     runtime_->engine.run_locked([this] { stop_within(shutdown_timeout_); });
   }
 
@@ -176,7 +176,7 @@ class WorkerProcess {
   }
 
   /// One line on stderr, which may be a file that somebody looks at later.
-  void say(RemoteFailure const& what) const {
+  void say(RemoteFailure const& what) const noexcept try {
     auto const line = "cohort: worker " + runtime_->self.to_string() + " (" + runtime_->host +
                       ", pid " + std::to_string(::getpid()) +
                       "): " + (what.function.empty() ? "terminates" : what.function) + ": " +
@@ -185,6 +185,8 @@ class WorkerProcess {
                       '\n';
     std::fflush(stdout);
     [[maybe_unused]] auto const written = ::write(STDERR_FILENO, line.data(), line.size());
+  } catch (...) {
+    // No memory for a line: the master has heard, or sees the signal.
   }
 
   [[noreturn]] static void on_terminate() noexcept {
@@ -192,8 +194,8 @@ class WorkerProcess {
     if (text.type.empty()) text.what = "std::terminate was called";
     if (auto* const process = g_process.load()) {
       RemoteFailure const what{.exception_type = text.type, .text = text.what};
+      process->report_death(what);  // first: a full pipe may keep the line for ever
       process->say(what);
-      process->report_death(what);
     }
     std::abort();
   }

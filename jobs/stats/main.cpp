@@ -26,22 +26,19 @@ constexpr auto kTypes = app_types<stats::StatsWorker>;
 constexpr std::uint32_t kBinsAtMost = 1'000'000;
 
 constexpr char kDescription[] =
-    "Statistics of every numeric dataset of HDF5 and netCDF-4 files: count, non-finite count, "
-    "min,\n"
-    "max, mean, population standard deviation and a histogram, by map-reduce over worker "
-    "processes.";
+    R"(Statistics of every numeric dataset of HDF5 and netCDF-4 files: count, non-finite count, min,
+max, mean, population standard deviation and a histogram, computed by worker processes.)";
 constexpr char kFooter[] =
-    "All figures are over the finite values; count is their number. The values are taken as they\n"
-    "are stored: scale_factor, add_offset and _FillValue are not applied. Enums and booleans "
-    "count\n"
-    "as the integers that they are stored as. Sums are exact, so the figures are the same, to the\n"
-    "bit, on any number of workers.\n"
-    "\n"
-    "Exit status: 0 all done; 1 some inputs failed (each is named, the rest was done);\n"
-    "2 nothing could be done, no worker could be started any more (what was not finished is "
-    "named),\n"
-    "the output cannot be written (an existing output must be a regular file, and no input), or a\n"
-    "wrong command line.";
+    R"(All figures are over the finite values; count is their number. The values are taken as they
+are stored: scale_factor, add_offset and _FillValue are not applied. Enums and booleans count
+as the integers that they are stored as. A long double beyond the range of a double is not finite.
+Sums are exact, so the figures are the same, to the bit, on any number of workers. A worker holds
+one block of the data at a time, or one chunk where a filter (compression) makes that larger.
+
+Exit status: 0 all done; 1 some inputs failed (each is named, the rest was done);
+2 nothing could be done, no worker could be started any more (what was not finished is named),
+the output cannot be written (an existing output must be a regular file, and no input), or a
+wrong command line.)";
 
 struct Arguments {
   ClusterOptions cluster;

@@ -115,6 +115,7 @@ TEST_P(Failing, OfAOneWayCallEndsTheWorkerAndIsToldToOnFailure) {
   auto queued = worker.call(fn<&Everything::add>, 1, 2);
   computing.cancel();
   auto const error = failures.wait_for_first();
+  EXPECT_EQ(error.kind(), ErrorKind::kDisconnected);
   EXPECT_EQ(error.exception_type(), "std::runtime_error");
   EXPECT_TRUE(contains(error.reason(), "nobody waits"));
   EXPECT_TRUE(contains(error.where().function, "fail_one_way"));
@@ -156,8 +157,13 @@ TEST_P(FailingProcess, OfACallbackEndsTheWorkerAndIsToldToOnFailure) {
   open.result.get();
   open.input.write(1);
   auto const error = failures.wait_for_first();
+  EXPECT_EQ(error.kind(), ErrorKind::kDisconnected);
+  EXPECT_EQ(error.exception_type(), "std::runtime_error");
   EXPECT_TRUE(contains(error.reason(), "too much in a callback"));
   EXPECT_TRUE(worker.wait_until_ended(kBound));
+  ASSERT_TRUE(worker.exit_report());
+  EXPECT_EQ(worker.exit_report()->exit_code, 70);
+  EXPECT_TRUE(contains(worker.exit_report()->stderr_tail, "too much in a callback"));
   EXPECT_EQ(failures.count(), 1u);
 }
 

@@ -210,6 +210,18 @@ TEST_P(Sessions, ReadTheSettingsBack) {
   EXPECT_EQ(start_with<Everything>({.settings = own}, 0).settings(), own);
 }
 
+TEST_P(Sessions, UseTheSettingsOfTheServerThatTheyConnectTo) {
+  cohort::Settings small = options.settings;
+  small.max_message_size = 4096;
+  auto const worker = start_with<Everything>({.settings = small}, 0);
+  auto const guest = cohort::connect(cluster(), worker.ref(), "guest");
+  auto const error =
+      error_of([&] { guest.call(fn<&Everything::echo>, std::vector<double>(1000)).get(); });
+  EXPECT_EQ(error.kind(), ErrorKind::kRefused) << error.what();
+  EXPECT_TRUE(contains(error.reason(), "max_message_size = 4096"));
+  EXPECT_EQ(guest.call(fn<&Everything::add>, 1, 2).get(), 3);
+}
+
 TEST_P(Sessions, ReadBackASettingOfTheEnvironmentThatWinsOverTheProgram) {
   EnvironmentVariable const window("COHORT_STREAM_WINDOW", "77777");
   cohort::Settings own;

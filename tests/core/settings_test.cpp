@@ -40,6 +40,25 @@ TEST(Settings, KeepWhatTheProgramSaysWhereTheEnvironmentSaysNothing) {
   EXPECT_EQ(Settings::from_environment(base), base);
 }
 
+TEST(Settings, RefuseWhatTheProgramSaysOutOfRange) {
+  auto const refusal_of = [](auto const& spoil) {
+    Settings base;
+    spoil(base);
+    try {
+      static_cast<void>(Settings::from_environment(base));
+    } catch (std::invalid_argument const& error) {
+      return std::string(error.what());
+    }
+    return std::string("nothing was thrown");
+  };
+  EXPECT_EQ(refusal_of([](Settings& base) { base.stream_window = 0; }),
+            "Settings::stream_window = 0: expected a whole number from 1 to 1099511627776");
+  EXPECT_EQ(refusal_of([](Settings& base) { base.heartbeat_timeout = -1ms; }),
+            "Settings::heartbeat_timeout = -1: expected a whole number from 1 to 86400000");
+  EXPECT_EQ(refusal_of([](Settings& base) { base.spin = -1us; }),
+            "Settings::spin = -1: expected a whole number from 0 to 1000000");
+}
+
 TEST(Settings, TakeEachFieldFromItsVariable) {
   Variable const a("COHORT_MAX_MESSAGE_SIZE", "4096");
   Variable const b("COHORT_HEARTBEAT_INTERVAL", "11");
