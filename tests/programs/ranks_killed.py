@@ -1,0 +1,83 @@
+#!/usr/bin/python3
+"""Kills a part of a running job of ranks, and looks at what is left.
+
+usage: ranks_killed.py mpi_cycles ON_RANKS
+
+Rank 0 (the master) and mpirun: nothing is left. An agent: its worker is reported, and the job goes
+on until the stream of that worker is missed. Exits 0 or 1.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+BOUND = 60  # seconds
+
+
+def processes_of(program):
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.readlink(f"/proc/{pid}/exe") == program:
+                found.append(int(pid))
+        except OSError:
+            pass
+    return found
+
+
+def variables_of(pid):
+    with open(f"/proc/{pid}/environ", "rb") as file:
+        return file.read().split(b"\0")
+
+
+def wait_until(holds):
+    deadline = time.monotonic() + BOUND
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def child_of_rank(mpirun, rank):
+    """mpirun's own child: rank 0 is the master, the others are agents."""
+    for name in os.listdir(f"/proc/{mpirun}/task"):
+        with open(f"/proc/{mpirun}/task/{name}/children") as children:
+            for pid in children.read().split():
+                if f"OMPI_COMM_WORLD_RANK={rank}".encode() in variables_of(pid):
+                    return int(pid)
+    raise RuntimeError(f"mpirun has no child of rank {rank}")
+
+
+def check(program, on_ranks, victim):
+    command = [on_ranks, "6", program, "--workers", "ranks", "--mpi-replace", "--mpi-oversubscribe", "100000"]
+    job = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        for line in job.stderr:  # until the first worker has died, as it should
+            if "terminates" in line:
+                break
+        pid = job.pid if victim == "mpirun" else child_of_rank(job.pid, 0 if victim == "master" else 2)
+        os.kill(pid, signal.SIGKILL)
+        if victim == "agent":
+            told = any("worker 2 " in line and "disconnected" in line for line in job.stderr)
+            return told and job.wait(BOUND) != 0
+        return wait_until(lambda: not processes_of(program))
+    finally:
+        job.stderr.close()
+        job.kill()
+        for pid in processes_of(program):
+            os.kill(pid, signal.SIGKILL)
+        job.wait()
+
+
+def main():
+    program, on_ranks = os.path.realpath(sys.argv[1]), sys.argv[2]
+    failed = [victim for victim in ("master", "mpirun", "agent") if not check(program, on_ranks, victim)]
+    for victim in failed:
+        print(f"{victim} killed: not what was expected", file=sys.stderr)
+    sys.exit(1 if failed else 0)
+
+
+main()
