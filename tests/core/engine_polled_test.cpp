@@ -146,6 +146,68 @@ TEST(PolledSource, IsAttendedToAfterADriverPolledItAwakeAndLeft) {
   engine.detach(*mailbox);
 }
 
+/// Its traffic is announced by another source, as MPI's is by a bell on a socket.
+class Announced : public PolledSource {
+ public:
+  std::atomic<bool> announced{false};
+
+  [[nodiscard]] int descriptor() const noexcept override { return -1; }
+  bool on_readable() noexcept override { return poll(); }
+  bool poll() noexcept override { return announced.exchange(false); }
+  bool go_to_sleep() noexcept override { return !announced; }
+};
+
+class Bell : public Source {
+ public:
+  explicit Bell(std::function<void()> on_ring)
+      : descriptor_(check(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")),
+        on_ring_(std::move(on_ring)) {}
+  ~Bell() override { ::close(descriptor_); }
+
+  void ring() {
+    std::uint64_t const one = 1;
+    check(::write(descriptor_, &one, sizeof one), "write");
+  }
+  [[nodiscard]] int descriptor() const noexcept override { return descriptor_; }
+  bool on_readable() noexcept override {
+    std::uint64_t rings = 0;
+    if (::read(descriptor_, &rings, sizeof rings) < 0) return false;
+    on_ring_();
+    return true;
+  }
+
+ private:
+  int const descriptor_;
+  std::function<void()> const on_ring_;
+};
+
+// The backup thread watches, too, but finds the bell silent where the driver was quicker.
+TEST(PolledSource, IsAttendedToAfterADriverHeardItsBellAndLeft) {
+  Engine engine(Engine::Options{.spin = 0us, .tick = 1ms});
+  auto const announced = std::make_shared<Announced>();
+  std::atomic<Event*> waiting{nullptr};
+  auto const bell = std::make_shared<Bell>([&] {
+    announced->announced = true;
+    waiting.load()->set(engine);
+  });
+  engine.attach(announced);
+  engine.attach(bell);
+  for (int round = 0; round < 30; ++round) {
+    std::this_thread::sleep_for(5ms);  // so that the backup thread watches
+    Event event;
+    waiting = &event;
+    std::thread ringer([&] {
+      std::this_thread::sleep_for(1ms);  // so that this thread blocks
+      bell->ring();
+    });
+    EXPECT_TRUE(engine.wait(event, Deadline::after(kBound)));
+    ringer.join();
+    ASSERT_TRUE(test::eventually([&] { return !announced->announced; }, 5s)) << round;
+  }
+  engine.detach(*bell);
+  engine.detach(*announced);
+}
+
 TEST(PolledSource, ThatNeverPausesLetsTimersRun) {
   Engine engine(Engine::Options{.spin = 20us, .tick = 1h});
   auto const mailbox = std::make_shared<Mailbox>();
