@@ -173,7 +173,10 @@ TEST_P(Many, WorkersThatAreKilledAtRandomFailTheirOwnCallsAlone) {
                                                    .on_failure = failures.listener(),
                                                    .redirect_stderr = cohort::Redirect::null()});
     std::vector<cohort::Future<void>> blocked;
-    for (auto const& worker : workers) blocked.push_back(worker.call(fn<&Saboteur::compute>, 50ms));
+    for (std::size_t i = 0; i < workers.size(); ++i) {  // those that are killed would go on
+      auto const duration = i % 2 == 0 ? std::chrono::milliseconds(60s) : 50ms;
+      blocked.push_back(workers[i].call(fn<&Saboteur::compute>, duration));
+    }
     for (std::size_t i = 0; i < workers.size(); i += 2) ::kill(workers[i].pid(), SIGKILL);
     for (std::size_t i = 0; i < workers.size(); ++i) {
       if (i % 2 == 0) {
