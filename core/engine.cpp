@@ -15,8 +15,8 @@
 //     marks kDriving before it blocks and is kicked out of epoll by whoever sets its event.
 //  6. User code never runs under the I/O lock: handlers fill promises and queues.
 //  7. The backup watches only while every polled source sleeps: it takes to watching under the
-//     I/O lock, after having put them to sleep; who polls them awake, or
-//     attends to anything while they sleep, rings it when it leaves.
+//     I/O lock, after having put them to sleep; who polls them awake, or attends to
+//     anything while they sleep, rings it when it leaves.
 #include "core/engine.h"
 
 #include <algorithm>

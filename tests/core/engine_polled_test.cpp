@@ -12,12 +12,14 @@
 
 #include "core/engine.h"
 #include "core/error.h"
+#include "tests/core/bell.h"
 #include "tests/support/waiting.h"
 
 namespace cohort {
 namespace {
 
 using namespace std::chrono_literals;
+using test::Bell;
 using test::kBound;
 
 /// Traffic that rings only where the source was asleep when it came.
@@ -155,30 +157,6 @@ class Announced : public PolledSource {
   bool on_readable() noexcept override { return poll(); }
   bool poll() noexcept override { return announced.exchange(false); }
   bool go_to_sleep() noexcept override { return !announced; }
-};
-
-class Bell : public Source {
- public:
-  explicit Bell(std::function<void()> on_ring)
-      : descriptor_(check(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")),
-        on_ring_(std::move(on_ring)) {}
-  ~Bell() override { ::close(descriptor_); }
-
-  void ring() {
-    std::uint64_t const one = 1;
-    check(::write(descriptor_, &one, sizeof one), "write");
-  }
-  [[nodiscard]] int descriptor() const noexcept override { return descriptor_; }
-  bool on_readable() noexcept override {
-    std::uint64_t rings = 0;
-    if (::read(descriptor_, &rings, sizeof rings) < 0) return false;
-    on_ring_();
-    return true;
-  }
-
- private:
-  int const descriptor_;
-  std::function<void()> const on_ring_;
 };
 
 // The backup thread watches, too, but finds the bell silent where the driver was quicker.

@@ -2,53 +2,26 @@
 
 #include <atomic>
 #include <cstdio>
-#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
-#include "core/error.h"
+#include "tests/core/bell.h"
 #include "tests/support/waiting.h"
 
 namespace cohort {
 namespace {
 
 using namespace std::chrono_literals;
+using test::Bell;
 using test::kBound;
 using test::Signal;
 
 /// A tick that never comes: the backup thread gives no help.
 constexpr Engine::Options kNoBackup{.spin = 0us, .tick = 1h};
-
-/// A source that is rung by hand.
-class Bell : public Source {
- public:
-  explicit Bell(std::function<void()> on_ring = [] {})
-      : descriptor_(check(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")),
-        on_ring_(std::move(on_ring)) {}
-  ~Bell() override { ::close(descriptor_); }
-
-  void ring() {
-    std::uint64_t const one = 1;
-    check(::write(descriptor_, &one, sizeof one), "write");
-  }
-  [[nodiscard]] int descriptor() const noexcept override { return descriptor_; }
-  bool on_readable() noexcept override {
-    std::uint64_t rings = 0;
-    if (::read(descriptor_, &rings, sizeof rings) < 0) return false;
-    on_ring_();
-    return true;
-  }
-
- private:
-  int descriptor_;
-  std::function<void()> on_ring_;
-};
 
 /// Attaches for the time of a scope.
 class Attached {

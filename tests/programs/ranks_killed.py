@@ -32,6 +32,18 @@ def variables_of(pid):
         return file.read().split(b"\0")
 
 
+def shared_memory_of(pids):
+    """The files of Open MPI's, which nobody removes where mpirun is killed."""
+    files = set()
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/maps") as maps:
+                files.update(line.split()[-1] for line in maps if "/dev/shm/vader_segment." in line)
+        except OSError:
+            pass
+    return files
+
+
 def wait_until(holds):
     deadline = time.monotonic() + BOUND
     while not holds():
@@ -53,16 +65,19 @@ def child_of_rank(mpirun, rank):
 
 def check(program, on_ranks, victim):
     command = [on_ranks, "6", program, "--workers", "ranks", "--mpi-replace", "--mpi-oversubscribe", "100000"]
+    shared = set()
     job = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         for line in job.stderr:  # until the first worker has died, as it should
             if "terminates" in line:
                 break
+        shared = shared_memory_of(processes_of(program))
         pid = job.pid if victim == "mpirun" else child_of_rank(job.pid, 0 if victim == "master" else 2)
         os.kill(pid, signal.SIGKILL)
         if victim == "agent":
             told = any("worker 2 " in line and "disconnected" in line for line in job.stderr)
-            return told and job.wait(BOUND) != 0
+            if not told or job.wait(BOUND) == 0:
+                return False
         return wait_until(lambda: not processes_of(program))
     finally:
         job.stderr.close()
@@ -70,6 +85,8 @@ def check(program, on_ranks, victim):
         for pid in processes_of(program):
             os.kill(pid, signal.SIGKILL)
         job.wait()
+        for file in filter(os.path.exists, shared):
+            os.remove(file)
 
 
 def main():
