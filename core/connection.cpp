@@ -244,8 +244,8 @@ std::size_t Connection::reply(CallId call, FunctionId function, Message& result,
   if (auto refusal = too_large(kMessage, result.size(), settings_.max_message_size);
       !refusal.empty()) {
     result.clear();
-    reply_failure(call, function, {RemoteFailure::Kind::kRefused, {}, "the result is " + refusal});
-    return 0;
+    return reply_failure(call, function,
+                         {RemoteFailure::Kind::kRefused, {}, "the result is " + refusal});
   }
   std::size_t unsent = 0;
   Sent sent;
@@ -265,18 +265,27 @@ std::size_t Connection::reply(CallId call, FunctionId function, Message& result,
   return unsent;
 }
 
-void Connection::reply_failure(CallId call, FunctionId function, RemoteFailure const& failure) {
+std::size_t Connection::reply_failure(CallId call, FunctionId function,
+                                      RemoteFailure const& failure) {
   auto body = encoded(failure);
+  std::size_t unsent = 0;
   Sent sent;
   {
     std::lock_guard const lock(mutex_);
-    if (broken_out_) return;
+    if (broken_out_) return 0;
     out_.append(
         {.kind = FrameKind::kFailure, .function = function, .call = call, .length = body.size()},
         body);
     send_some(sent);
+    unsent = out_.size();
   }
   tell_sent(sent);
+  return unsent;
+}
+
+std::size_t Connection::unsent() const {
+  std::lock_guard const lock(mutex_);
+  return out_.size();
 }
 
 Message Connection::encoded(RemoteFailure failure) const {

@@ -105,7 +105,9 @@ class Connection : public Source, public Gatherer {
   /// Returns how many bytes wait to be sent: the peer does not read as fast as this side answers.
   std::size_t reply(CallId call, FunctionId function, Message& result,
                     std::shared_ptr<void const> owner, bool more_follows);
-  void reply_failure(CallId call, FunctionId function, RemoteFailure const& failure);
+  std::size_t reply_failure(CallId call, FunctionId function, RemoteFailure const& failure);
+  /// How many bytes wait to be sent.
+  [[nodiscard]] std::size_t unsent() const;
 
   // ---- streams
 

@@ -7,8 +7,8 @@
 namespace cohort {
 namespace {
 
-/// Results that the caller does not fetch: the worker waits for it rather than fill its memory.
-constexpr std::size_t kUnsentAtMost = 32 << 20;
+/// Bytes of results that a caller may leave unread.
+constexpr std::size_t kUnreadAtMost = 32 << 20;
 /// Cancels that may be kept of calls that are not in the queue (any more): more are a peer's fault.
 constexpr std::size_t kLateCancelsAtMost = 4096;
 
@@ -189,10 +189,11 @@ void Dispatcher::run_call(Client& client, Frame const& frame, Leave leave, bool 
   void* object = nullptr;
   auto const* entry = find(header.function, object);
   if (entry == nullptr) {
-    return fail(client, header,
-                {.kind = RemoteFailure::Kind::kRefused,
-                 .text = "the worker has no function " +
-                         std::to_string(static_cast<std::uint32_t>(header.function))});
+    return wait_for_reader(
+        client, fail(client, header,
+                     {.kind = RemoteFailure::Kind::kRefused,
+                      .text = "the worker has no function " +
+                              std::to_string(static_cast<std::uint32_t>(header.function))}));
   }
   CallContext context{engine_, client, {}, std::move(leave.stop)};
   if (((header.flags & frame_flags::kStreams) | entry->stream_flags) != 0 &&
@@ -200,51 +201,56 @@ void Dispatcher::run_call(Client& client, Frame const& frame, Leave leave, bool 
     return;
   }
   auto const output = context.streams.out;
+  std::size_t unsent = 0;
   try {
     entry->thunk(object, frame.bytes(), context, reply);
     if (output) output->function_returned();
     if ((header.flags & frame_flags::kOneWay) == 0) {
-      auto const unsent = client.connection->reply(header.call, header.function, reply.body,
-                                                   std::move(reply.owner), more_follows);
-      if (unsent > kUnsentAtMost) {
-        static_cast<void>(client.connection->drain(Deadline::never()));
-      }
+      unsent = client.connection->reply(header.call, header.function, reply.body,
+                                        std::move(reply.owner), more_follows);
     }
   } catch (detail::BadArguments const& error) {
-    fail(client, header, {.kind = RemoteFailure::Kind::kRefused, .text = error.what()});
+    unsent = fail(client, header, {.kind = RemoteFailure::Kind::kRefused, .text = error.what()});
   } catch (...) {
     auto text = describe_current_exception();
-    fail(client, header,
-         {.kind = RemoteFailure::Kind::kThrew,
-          .exception_type = std::move(text.type),
-          .text = std::move(text.what),
-          .function = readable_signature(entry->signature)});
+    unsent = fail(client, header,
+                  {.kind = RemoteFailure::Kind::kThrew,
+                   .exception_type = std::move(text.type),
+                   .text = std::move(text.what),
+                   .function = readable_signature(entry->signature)});
   }
   reply.body.clear();
   reply.owner.reset();
+  wait_for_reader(client, unsent);
+}
+
+/// The worker waits for a caller that does not fetch its results, rather than fill its memory.
+void Dispatcher::wait_for_reader(Client& client, std::size_t unsent) {
+  if (unsent > kUnreadAtMost) static_cast<void>(client.connection->drain(Deadline::never()));
 }
 
 /// False where the call does not run: its caller has cancelled it, or made it without them.
 bool Dispatcher::open_streams(CallContext& context, FrameHeader const& call,
                               FunctionEntry const& entry) {
   if ((call.flags & frame_flags::kStreams) != entry.stream_flags) {
-    fail(context.client, call,
-         {.kind = RemoteFailure::Kind::kRefused,
-          .text = "the function has other streams than its call"});
+    wait_for_reader(context.client, fail(context.client, call,
+                                         {.kind = RemoteFailure::Kind::kRefused,
+                                          .text = "the function has other streams than its call"}));
     return false;
   }
   context.streams = context.client.connection->streams().find({call.call, false});
   return context.streams.in != nullptr || context.streams.out != nullptr;
 }
 
-void Dispatcher::fail(Client& client, FrameHeader const& call, RemoteFailure failure) {
+/// Returns what Connection::reply does.
+std::size_t Dispatcher::fail(Client& client, FrameHeader const& call, RemoteFailure failure) {
   if ((call.flags & frame_flags::kOneWay) != 0) {
     if (background_failure_) background_failure_(std::move(failure));
-    return;
+    return 0;
   }
   client.connection->fail_streams(call.call, failure);
   failure.function.clear();  // the caller knows it
-  client.connection->reply_failure(call.call, call.function, failure);
+  return client.connection->reply_failure(call.call, call.function, failure);
 }
 
 void Dispatcher::run_now(Client& client, Frame const& frame) {

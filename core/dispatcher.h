@@ -51,7 +51,8 @@ class Dispatcher {
 
   /// Runs what arrives until stop(), on this thread and, after run_side_by_side(), on others.
   void run();
-  /// Any thread, a handler too: runs a call of one of cohort's own functions at once.
+  /// Any thread, a handler too: runs a call of one of cohort's own functions at once. In a handler
+  /// nobody waits for a client that does not read its answers.
   void run_now(Client& client, Frame const& frame);
   /// From a call or task: from now on so many calls run at a time.
   void run_side_by_side(unsigned calls);
@@ -98,7 +99,8 @@ class Dispatcher {
   void run_call(Client& client, Frame const& frame, Leave leave, bool more_follows, Reply& reply);
   [[nodiscard]] bool open_streams(CallContext& context, FrameHeader const& call,
                                   FunctionEntry const& entry);
-  void fail(Client& client, FrameHeader const& call, RemoteFailure failure);
+  std::size_t fail(Client& client, FrameHeader const& call, RemoteFailure failure);
+  static void wait_for_reader(Client& client, std::size_t unsent);
   [[nodiscard]] FunctionEntry const* find(FunctionId function, void*& object) const;
   [[nodiscard]] std::optional<Leave> leave_for(Client const& client, FrameHeader const& call);
   [[nodiscard]] std::optional<Leave> leave_for(Name call, bool takes_stop_token);  // under mutex_

@@ -34,13 +34,16 @@ class ConnectionHandle : public WorkerHandle, public ConnectionHandler {
   std::shared_ptr<Batch> on_calls(std::shared_ptr<Batch> batch) override { return batch; }
   void on_cancel(CallId) override {}
   void on_shutdown() override {}
-  void on_dying(RemoteFailure) override {}
+  void on_dying(RemoteFailure what) override { dying_of_ = std::move(what.text); }
+  /// How its process ended is its master's to know; what it said before it did is told here too.
   void on_end(End end, std::string text) override {
-    connection_->fail_pending(ErrorKind::kDisconnected,
-                              end == End::kGoodbye ? "the worker was shut down" : std::move(text));
+    if (end == End::kGoodbye) text = "the worker was shut down";
+    if (!dying_of_.empty()) text = std::move(dying_of_) + "; " + text;
+    connection_->fail_pending(ErrorKind::kDisconnected, text);
     set_ended();
   }
 
+  std::string dying_of_;
   Event ended_;
 };
 

@@ -112,6 +112,11 @@ LocalProcess start_local_process(BootRecord boot, std::vector<std::string> const
   auto const record = to_bytes(boot);
   check(::write(boot_write.get(), record.data(), record.size()), "write(boot record)");
   boot_write.reset();
+  if (options.redirect_stdout.mode == Redirect::Mode::kPipe) {  // in the foreground
+    auto [stdin_read, stdin_write] = make_pipe();
+    plan.descriptors.push_back({above_stderr(std::move(stdin_read)), STDIN_FILENO});
+    process.stdin_pipe = std::move(stdin_write);
+  }
 
   // The link stays good when the file was deleted or replaced on disk. A wrapping command has
   // another /proc/self/exe, so it is given ours by number.

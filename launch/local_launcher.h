@@ -37,6 +37,7 @@ struct LocalProcess {
   UniqueFd pidfd;
   AgentHandle agent;
   UniqueFd socket;       ///< our end of the control connection, for Transport::kUnix
+  UniqueFd stdin_pipe;   ///< to write to, for SpawnOptions of spawn_in_foreground
   UniqueFd stdout_pipe;  ///< to read from, for Redirect::Mode::kForward and kPipe
   UniqueFd stderr_pipe;
 };

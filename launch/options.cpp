@@ -53,6 +53,16 @@ void check_without_pipes(SpawnOptions const& options) {
   }
 }
 
+void check_for_foreground(SpawnOptions const& options) {
+  check(options);
+  constexpr auto kUnset = Redirect::Mode::kForward;
+  if (options.redirect_stdout.mode != kUnset || options.redirect_stderr.mode != kUnset) {
+    throw std::invalid_argument(
+        "SpawnOptions::redirect_...: spawn_in_foreground hands the worker's output to its caller; "
+        "leave them as they are, or use spawn_one");
+  }
+}
+
 void check_for_serve(SpawnOptions const& options) {
   check(options);
   SpawnOptions const unset;

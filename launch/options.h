@@ -144,6 +144,8 @@ struct SpawnOptions {
 void check(SpawnOptions const& options);
 /// The same where a pipe would have no reader: outside spawn_in_foreground.
 void check_without_pipes(SpawnOptions const& options);
+/// The same for spawn_in_foreground, whose caller gets all output.
+void check_for_foreground(SpawnOptions const& options);
 /// The same for serve(), whose worker has no process of its own.
 void check_for_serve(SpawnOptions const& options);
 

@@ -132,7 +132,8 @@ void serve_rank(MpiBackend::JobPlace const& place, ClusterOptions const& options
 class Surroundings {
  public:
   Surroundings()
-      : stdout_(above(STDOUT_FILENO)),
+      : stdin_(above(STDIN_FILENO)),
+        stdout_(above(STDOUT_FILENO)),
         stderr_(above(STDERR_FILENO)),
         directory_(check(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC), "open(.)")),
         umask_(::umask(0)) {
@@ -140,6 +141,8 @@ class Surroundings {
   }
   void restore() const {
     std::fflush(nullptr);
+    check(::dup2(stdin_.get(), STDIN_FILENO), "dup2");
+    std::clearerr(stdin);  // the last worker's may have ended
     check(::dup2(stdout_.get(), STDOUT_FILENO), "dup2");
     check(::dup2(stderr_.get(), STDERR_FILENO), "dup2");
     check(::fchdir(directory_.get()), "fchdir");
@@ -152,6 +155,7 @@ class Surroundings {
                           "fcntl(F_DUPFD)"));
   }
 
+  UniqueFd stdin_;
   UniqueFd stdout_;
   UniqueFd stderr_;
   UniqueFd directory_;

@@ -73,6 +73,7 @@ void RemoteWorker::watch(LocalProcess& process) {
   session_.engine.attach(process_);
   auto const tag = "[worker " + id_.to_string() + ' ' + (name_.empty() ? "" : name_ + ' ') +
                    session_.runtime->host + ' ' + std::to_string(pid_) + "] ";
+  pipes_.in = std::move(process.stdin_pipe);
   if (hands_out_stdout_) pipes_.out = std::move(process.stdout_pipe);
   if (hands_out_stderr_) pipes_.err = std::move(process.stderr_pipe);
   auto const forward = [&](UniqueFd& pipe, int to) -> std::shared_ptr<OutputForwarder> {

@@ -55,8 +55,9 @@ class RemoteWorker : public WorkerHandle,
   [[nodiscard]] WorkerId const& id() const noexcept { return id_; }
   [[nodiscard]] std::uint32_t serial() const noexcept { return serial_; }
   [[nodiscard]] Provenance where() const;
-  /// The worker's stdout and stderr, where they were redirected to kPipe. Once.
+  /// The worker's stdin, stdout and stderr, where those were redirected to kPipe. Once.
   struct Pipes {
+    UniqueFd in;
     UniqueFd out;
     UniqueFd err;
   };

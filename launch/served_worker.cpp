@@ -85,6 +85,7 @@ void ServedWorker::fail_what_waits(Deadline deadline) {
 /// Only the first failure is told: it is what the worker ends of.
 void ServedWorker::die_of(RemoteFailure what, OnFailure const& on_failure) {
   if (failed_.exchange(true)) return;
+  server_->tell_others_of_death(what);
   why_ = what.text;
   auto where = connection_->peer();
   where.function = std::move(what.function);

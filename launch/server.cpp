@@ -3,12 +3,20 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <stdexcept>
+#include <thread>
 #include <utility>
 
 #include "launch/cluster.h"
 #include "transports/stream_channel.h"
 
 namespace cohort {
+namespace {
+
+/// Some tens of megabytes.
+constexpr std::size_t kUnreadAnswersAtMost = 300'000;
+
+}  // namespace
 
 /// One client, as long as its connection lasts.
 class Server::Guest : public ConnectionHandler, public std::enable_shared_from_this<Guest> {
@@ -20,7 +28,9 @@ class Server::Guest : public ConnectionHandler, public std::enable_shared_from_t
 
  private:
   std::shared_ptr<Batch> on_calls(std::shared_ptr<Batch> batch) override {
-    server_.answer_quick_calls(*client, *batch);
+    if (auto const count = server_.answer_quick_calls(*client, *batch); count != 0) {
+      limit_unread_answers(count);
+    }
     if (batch->frames.empty()) return batch;
     return server_.dispatcher_.enqueue(client, std::move(batch));
   }
@@ -41,7 +51,16 @@ class Server::Guest : public ConnectionHandler, public std::enable_shared_from_t
     server_.part_with(*this);
   }
 
+  /// Nobody waits in a handler: who asks on and does not read is hung up on instead.
+  void limit_unread_answers(std::size_t more) {
+    unread_answers_ = client->connection->unsent() == 0 ? 0 : unread_answers_ + more;
+    if (unread_answers_ <= kUnreadAnswersAtMost) return;
+    throw std::runtime_error("it does not read the answers to its calls, of which " +
+                             std::to_string(unread_answers_) + " wait");
+  }
+
   Server& server_;
+  std::size_t unread_answers_ = 0;  // to quick calls, at most
 };
 
 Server::Server(std::shared_ptr<Runtime> runtime, WorkerId id, Settings const& settings, Hooks hooks)
@@ -187,6 +206,28 @@ void Server::interrupt_streams(Guest& guest) {
   guest.client->connection->interrupt_streams(ErrorKind::kCancelled, "the worker ends");
 }
 
+void Server::tell_others_of_death(RemoteFailure const& what) {
+  for (auto const& guest : all_guests()) {
+    auto const& connection = guest->client->connection;
+    if (!guest->is_owner) connection->send_control(FrameKind::kDying, connection->encoded(what));
+  }
+}
+
+void Server::send_others_last_words(RemoteFailure const& what, Deadline deadline) noexcept try {
+  for (; !deadline.passed(); std::this_thread::yield()) {
+    std::unique_lock const lock(mutex_, std::try_to_lock);
+    if (!lock.owns_lock()) continue;  // by the thread that dies, perhaps
+    for (auto const& guest : guests_) {
+      if (guest->is_owner) continue;
+      auto body = guest->client->connection->encoded(what);
+      guest->client->connection->send_last_words(FrameKind::kDying, body, deadline);
+    }
+    return;
+  }
+} catch (...) {
+  // No memory for it: they see the connection end.
+}
+
 void Server::say_goodbye(bool orderly, Deadline deadline) {
   std::shared_ptr<Connection> owner;
   for (auto const& guest : all_guests()) {
@@ -225,16 +266,16 @@ void Server::say_goodbye_to_others(bool orderly, Deadline deadline) {
 
 // ---- what every worker offers ------------------------------------------------------------------
 
-/// Under the I/O lock: none of these runs a user's code or waits.
-void Server::answer_quick_calls(Client& client, Batch& batch) {
+/// Under the I/O lock: none of these runs a user's code or waits. Returns how many they were.
+std::size_t Server::answer_quick_calls(Client& client, Batch& batch) {
   auto const is_quick = [](Frame const& frame) {
     return static_cast<std::uint32_t>(frame.header.function) >= kFirstQuickFunction;
   };
-  if (std::none_of(batch.frames.begin(), batch.frames.end(), is_quick)) return;
+  if (std::none_of(batch.frames.begin(), batch.frames.end(), is_quick)) return 0;
   for (auto const& frame : batch.frames) {
     if (is_quick(frame)) dispatcher_.run_now(client, frame);
   }
-  std::erase_if(batch.frames, is_quick);
+  return std::erase_if(batch.frames, is_quick);
 }
 
 Endpoint Server::endpoint() {

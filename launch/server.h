@@ -47,6 +47,11 @@ class Server : public std::enable_shared_from_this<Server> {
   void run();
   /// Any thread: calls that wait are dropped, those that run see their stop tokens and streams end.
   void stop();
+  /// Tells all clients but the owner what this worker ends of.
+  void tell_others_of_death(RemoteFailure const& what);
+  /// The same for a terminate handler, in any state: whom it cannot tell before the deadline sees
+  /// the connection end.
+  void send_others_last_words(RemoteFailure const& what, Deadline deadline) noexcept;
   /// Tells every client that this is an orderly end, and closes; the owner last, who ends the
   /// process soon after. After run().
   void say_goodbye(bool orderly, Deadline deadline);
@@ -85,7 +90,7 @@ class Server : public std::enable_shared_from_this<Server> {
 
   [[nodiscard]] std::vector<std::shared_ptr<Guest>> all_guests();
   static void interrupt_streams(Guest& guest);
-  void answer_quick_calls(Client& client, Batch& batch);
+  std::size_t answer_quick_calls(Client& client, Batch& batch);
   void part_with(Guest const& guest);
   void forget(std::list<Departed>::iterator departed);
   bool take_stranger(HandshakeSource::Outcome& outcome);

@@ -29,7 +29,7 @@ struct StartPlan {
   std::vector<std::string> arguments;
   std::vector<std::string> environment;  ///< "NAME=value"
   std::string directory;                 ///< this process's own where empty
-  std::vector<Inherited> descriptors;    ///< stdin is /dev/null
+  std::vector<Inherited> descriptors;    ///< stdin is /dev/null without one for it
 };
 
 /// Starts it, as the leader of a process group of its own, without blocked or ignored signals.

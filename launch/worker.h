@@ -292,6 +292,7 @@ template <class W, class... Init>
 template <class W>
 struct ForegroundWorker {
   Worker<W> worker;
+  UniqueFd in;   ///< writes its stdin, which ends when this is closed
   UniqueFd out;  ///< reads its stdout
   UniqueFd err;  ///< reads its stderr
 
@@ -303,11 +304,13 @@ struct ForegroundWorker {
   }
 };
 
-/// Spawns one worker, and hands its stdout and stderr to the caller, who reads them: a worker that
-/// fills a pipe waits.
+/// Spawns one worker, and hands the other ends of its stdin, stdout and stderr to the caller, who
+/// reads them: a worker that fills a pipe waits. Writing to one that is gone raises SIGPIPE, as
+/// with any pipe. Throws as spawn does, and std::invalid_argument for options that redirect.
 template <class W, class... Init>
 [[nodiscard]] ForegroundWorker<W> spawn_in_foreground(Cluster& cluster, SpawnOptions options,
                                                       Init&&... init) {
+  check_for_foreground(options);
   options.count = 1;
   options.redirect_stdout.mode = options.redirect_stderr.mode = Redirect::Mode::kPipe;
   std::shared_ptr<void const> alive;
@@ -317,7 +320,7 @@ template <class W, class... Init>
                                          std::move(message), {})
                           .front();
   auto pipes = remote->take_pipes();
-  return {Worker<W>(remote), std::move(pipes.out), std::move(pipes.err)};
+  return {Worker<W>(remote), std::move(pipes.in), std::move(pipes.out), std::move(pipes.err)};
 }
 
 /// A worker in this process: a thread of its own runs its calls. It is called like any other, and

@@ -161,6 +161,7 @@ class WorkerProcess {
   void die_of(RemoteFailure what) {
     if (failed_.exchange(true)) return;
     master_->send_control(FrameKind::kDying, master_->encoded(what));
+    server_->tell_others_of_death(what);
     say(what);
     runtime_->engine.run_locked([this] { stop_within(shutdown_timeout_); });
   }
@@ -170,6 +171,7 @@ class WorkerProcess {
     try {
       auto body = master_->encoded(what);
       master_->send_last_words(FrameKind::kDying, body, Deadline::after(kLastWords));
+      server_->send_others_last_words(what, Deadline::after(kLastWords));
     } catch (...) {
       // The master still sees the signal.
     }

@@ -141,6 +141,18 @@ TEST_P(Failing, OfTwoCallsSideBySideIsToldOnce) {
   EXPECT_EQ(failures.count(), 1u);
 }
 
+TEST_P(Failing, IsToldToAllWhoAreConnected) {
+  auto const worker = start();
+  auto const other = cohort::connect(cluster(), worker.ref(), "other");
+  auto kept = other.open(fn<&Everything::keep>);
+  kept.result.get();
+  worker.post(fn<&Everything::fail_one_way>, "nobody waits");
+  EXPECT_TRUE(contains(error_of([&] { all_of(kept.output); }).reason(), "nobody waits"));
+  EXPECT_TRUE(contains(error_of([&] { other.call(fn<&Everything::add>, 1, 2).get(); }).reason(),
+                       "nobody waits"));
+  EXPECT_TRUE(other.wait_until_ended(kBound));
+}
+
 TEST_P(Failing, IsLoggedWhereOnFailureThrowsItself) {
   SpawnOptions const throwing{
       .on_failure = [](Error const&) { throw std::runtime_error("in on_failure"); }};
@@ -187,6 +199,27 @@ TEST_P(FailingProcess, KeepsItsExitCodeThoughAnotherClientDoesNotReadItsAnswers)
   EXPECT_EQ(error.exit()->exit_code, 70);
 }
 
+TEST_P(FailingProcess, IsNotToWaitForAClientThatAsksOnAndDoesNotReadItsAnswers) {
+  auto const worker = start();
+  auto records = worker.log(cohort::LogLevel::kWarning);
+  cohort::test::Stranger const other(worker.ref().address.endpoint);
+  other.shake_hands(cluster().runtime()->secret, cluster().runtime()->description);
+  std::string questions;
+  for (std::uint64_t i = 0; i < 50'000; ++i) {
+    cohort::FrameHeader const header{.kind = cohort::FrameKind::kCall,
+                                     .function = cohort::kBuiltin<&cohort::Server::settings>,
+                                     .call = cohort::CallId{i}};
+    questions.append(reinterpret_cast<char const*>(&header), sizeof header);
+  }
+  // Until the worker hangs up.
+  for (int i = 0; i < 40; ++i) other.send(questions);
+  auto const record = records.next();
+  ASSERT_TRUE(record);
+  EXPECT_TRUE(contains(record->text, "it does not read the answers to its calls"));
+  EXPECT_EQ(worker.call(fn<&Everything::add>, 1, 2).get(), 3);
+  EXPECT_EQ(failures.count(), 0u);
+}
+
 TEST_P(FailingProcess, OnAnyThreadOfTheWorkerIsToldWithItsText) {
   TempDir const dir;
   auto const file = dir.path() / "stderr";
@@ -200,6 +233,15 @@ TEST_P(FailingProcess, OnAnyThreadOfTheWorkerIsToldWithItsText) {
   std::ifstream in(file);
   EXPECT_TRUE(contains({std::istreambuf_iterator<char>(in), {}}, "boom"));
   EXPECT_EQ(failures.count(), 1u);
+}
+
+TEST_P(FailingProcess, OnAnyThreadOfTheWorkerIsToldToAllWhoAreConnected) {
+  auto const worker = start();
+  auto const other = cohort::connect(cluster(), worker.ref(), "other");
+  auto kept = other.open(fn<&Everything::keep>);
+  kept.result.get();
+  worker.post(fn<&Everything::die_on_a_thread>, "boom");
+  EXPECT_TRUE(contains(error_of([&] { all_of(kept.output); }).reason(), "boom"));
 }
 
 TEST_P(FailingProcess, OfTheProcessIsToldToEveryCallAndStreamAndOnce) {

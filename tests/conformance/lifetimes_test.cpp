@@ -150,7 +150,12 @@ TEST_P(Lifetimes, SayThatTheWrappingCommandIsNotThere) {
 TEST_P(Lifetimes, HandOverPipesAndExitInTheForeground) {
   auto const before = Holdings::now();
   {
-    auto const held = cohort::spawn_in_foreground<Everything>(cluster(), {}, 0);
+    auto held = cohort::spawn_in_foreground<Everything>(cluster(), {}, 0);
+    EXPECT_EQ(::write(held.in.get(), "a word\n", 7), 7);
+    EXPECT_EQ(held.worker.call(fn<&Everything::read_word>).get(), "a");
+    held.in.reset();
+    EXPECT_EQ(held.worker.call(fn<&Everything::read_word>).get(), "word");
+    EXPECT_EQ(held.worker.call(fn<&Everything::read_word>).get(), "") << "the end of its stdin";
     held.worker.call(fn<&Everything::print>, "to out\n", "to err\n").get();
     held.worker.shut_down();
     EXPECT_EQ(read_all(held.out), "to out\n");
@@ -167,6 +172,15 @@ TEST_P(Lifetimes, HandOverPipesAndExitInTheForeground) {
   }
   end_cluster();
   EXPECT_TRUE(nothing_is_left(before));
+}
+
+TEST_P(Lifetimes, AreNotSpawnedInTheForegroundWithTheirOutputElsewhere) {
+  for (auto const& elsewhere : {SpawnOptions{.redirect_stdout = cohort::Redirect::null()},
+                                SpawnOptions{.redirect_stderr = cohort::Redirect::null()}}) {
+    EXPECT_THROW(
+        static_cast<void>(cohort::spawn_in_foreground<Everything>(cluster(), elsewhere, 0)),
+        std::invalid_argument);
+  }
 }
 
 TEST_P(Lifetimes, EndWithTheirHandleOrWithTheirMasterAsShutdownOnSays) {

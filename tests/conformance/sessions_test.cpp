@@ -146,7 +146,7 @@ TEST_P(Sessions, AreOpenedAnewByAManagedHandleThatLostItsConnection) {
   auto const worker = start();
   int losses = 0;
   cohort::Managed<Everything, std::string> managed(
-      cluster().runtime(), worker.ref(), [&] { ++losses; }, "steady");
+      cluster(), worker.ref(), [&] { ++losses; }, "steady");
   EXPECT_EQ(managed.call(fn<&Everything::greet>).get(), "steady1");
   EXPECT_EQ(managed.call(fn<&Everything::greet>).get(), "steady2");
   auto const connection = managed.connected();

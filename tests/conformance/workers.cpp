@@ -179,6 +179,11 @@ void Everything::print(std::string out, std::string err) {
   std::fputs(err.c_str(), stderr);
 }
 
+std::string Everything::read_word() {
+  char word[16] = {};
+  return std::scanf("%15s", word) == 1 ? word : "";
+}
+
 void Everything::raise(int signal) { ::raise(signal); }
 
 void Everything::die_on_a_thread(std::string text) {

@@ -106,6 +106,7 @@ class Everything {
   // Logs and deaths.
   void say(cohort::LogLevel level, std::string text) { cohort::log(level, text); }
   void print(std::string out, std::string err);
+  std::string read_word();  ///< from stdin
   void raise(int signal);
   void die_on_a_thread(std::string text);
   void die(std::string how);  ///< assertion, stack, terminate, or exit
@@ -123,8 +124,9 @@ class Everything {
       &Everything::ping_pong, &Everything::fail_in_a_callback, &Everything::note,
       &Everything::fail_one_way, &Everything::greet_by, &Everything::add_by_own_worker,
       &Everything::wait_for_own_worker_that_hangs, &Everything::settings_of_own_worker,
-      &Everything::chain, &Everything::say, &Everything::print, &Everything::raise,
-      &Everything::die_on_a_thread, &Everything::die, &Everything::allocate, &Everything::outlive>;
+      &Everything::chain, &Everything::say, &Everything::print, &Everything::read_word,
+      &Everything::raise, &Everything::die_on_a_thread, &Everything::die, &Everything::allocate,
+      &Everything::outlive>;
 
  private:
   int start_;
