@@ -12,7 +12,7 @@
 #include "bench/pipeline.h"
 #include "bench/raw_peer.h"
 #include "launch/cluster.h"
-#include "launch/worker.h"
+#include "launch/spawn.h"
 #include "launch/worker_main.h"
 
 namespace {

@@ -9,8 +9,8 @@
 #include "bench/answerer.h"
 #include "bench/measure.h"
 #include "bench/raw_child_process.h"
+#include "launch/spawn.h"
 #include "launch/start_app.h"
-#include "launch/worker.h"
 
 namespace {
 

@@ -20,7 +20,7 @@
 #include "launch/cluster.h"
 #include "launch/mpi_backend.h"
 #include "launch/ranks.h"
-#include "launch/worker.h"
+#include "launch/spawn.h"
 #include "launch/worker_main.h"
 
 namespace {

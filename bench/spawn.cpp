@@ -1,5 +1,7 @@
 // L5 and L11: from the start of n processes until each has answered one call. Their ends are not
 // timed. The limit is posix_spawn of raw_child with a socket pair each.
+#include "launch/spawn.h"
+
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -9,7 +11,6 @@
 #include "bench/measure.h"
 #include "bench/raw_child_process.h"
 #include "launch/start_app.h"
-#include "launch/worker.h"
 
 namespace {
 

@@ -14,12 +14,14 @@ namespace cohort {
 /// A listed function behind two conversions, which run at the caller. See adapt().
 template <auto Member, class ToArguments, class FromResult>
 struct Adapted {
-  ToArguments to_arguments;
-  FromResult from_result;
+  ToArguments to_arguments;  ///< of what the caller gives
+  FromResult from_result;    ///< of what the function gave
 };
 
 /// `worker.call(adapt(fn<&W::f>, to_arguments, from_result), x)` calls `f` with what
 /// `to_arguments(x)` gives, a tuple for several arguments, and gives `from_result` of its result.
+/// `to_arguments` runs within the call, `from_result` within get(): what they throw is thrown
+/// there, and the worker hears nothing of it.
 template <auto Member, class ToArguments, class FromResult = std::identity>
 [[nodiscard]] constexpr Adapted<Member, ToArguments, FromResult> adapt(
     Fn<Member>, ToArguments to_arguments, FromResult from_result = {}) {
@@ -30,10 +32,12 @@ template <auto Member, class ToArguments, class FromResult = std::identity>
 template <class R, class FromResult>
 class [[nodiscard]] AdaptedFuture : public AnyFuture {
  public:
+  /// Converts what `future` will give.
   AdaptedFuture(Future<R> future, FromResult from_result)
       : AnyFuture(std::move(future)), from_result_(std::move(from_result)) {}
 
-  /// A value, also where from_result gives a reference into what it was given.
+  /// A value, also where from_result gives a reference into what it was given. Waits and throws as
+  /// Future::get() does, and what from_result throws.
   auto get() {
     Future<R> future(std::move(static_cast<AnyFuture&>(*this)));
     if constexpr (std::is_void_v<R>) {

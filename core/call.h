@@ -19,24 +19,27 @@ namespace cohort {
 /// A call with streams, as its caller holds it. Dropping a part tells the worker: no more input
 /// comes, nobody reads the output. The result does not wait for the streams, nor they for it. A
 /// caller that writes more than a window before it reads what comes back waits for ever: read and
-/// write by turns, or from two threads.
+/// write by turns, or from two threads. result.cancel() ends both streams, with kCancelled.
 template <class R, class In, class Out>
 struct OpenCall {
-  Future<R> result;
+  Future<R> result;    ///< throws what the function threw
   Writer<In> input;    ///< what the function reads
   Stream<Out> output;  ///< what it writes
 };
+/// Of a function that takes a Writer alone.
 template <class R, class Out>
 struct OpenCall<R, void, Out> {
-  Future<R> result;
-  Stream<Out> output;
+  Future<R> result;    ///< throws what the function threw
+  Stream<Out> output;  ///< what it writes
 };
+/// Of a function that takes a Stream alone.
 template <class R, class In>
 struct OpenCall<R, In, void> {
-  Future<R> result;
-  Writer<In> input;
+  Future<R> result;  ///< throws what the function threw
+  Writer<In> input;  ///< what it reads
 };
 
+/// What Worker::open(fn<Member>, ...) gives.
 template <auto Member>
 using OpenCallOf =
     OpenCall<ResultOf<Member>, typename TraitsOf<Member>::In, typename TraitsOf<Member>::Out>;

@@ -5,21 +5,28 @@
 
 namespace cohort {
 
+/// The clock of all waits: it neither jumps nor goes back.
 using Clock = std::chrono::steady_clock;
 
 /// A point in time after which a wait gives up. `Deadline::never()` waits for an event alone.
 class Deadline {
  public:
+  /// No deadline.
   [[nodiscard]] static Deadline never() noexcept { return Deadline(Clock::time_point::max()); }
+  /// So long from now; never where that is beyond the clock's end.
   [[nodiscard]] static Deadline after(Clock::duration duration) noexcept {
     auto const now = Clock::now();
     bool const overflows = duration > Clock::time_point::max() - now;
     return overflows ? never() : Deadline(now + duration);
   }
+  /// At this time.
   explicit Deadline(Clock::time_point at) noexcept : at_(at) {}
 
+  /// Whether there is none.
   [[nodiscard]] bool is_never() const noexcept { return at_ == Clock::time_point::max(); }
+  /// Whether it is over.
   [[nodiscard]] bool passed() const noexcept { return !is_never() && Clock::now() >= at_; }
+  /// When it is over.
   [[nodiscard]] Clock::time_point at() const noexcept { return at_; }
   /// Time left, never negative; a day where there is no deadline.
   [[nodiscard]] Clock::duration left() const noexcept {

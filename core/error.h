@@ -20,14 +20,15 @@ enum class ErrorKind {
   kProtocol,      ///< the peer broke the wire format: a bug, or a foreign program on that port
 };
 
+/// Its name, as what() has it.
 [[nodiscard]] std::string_view to_string(ErrorKind kind) noexcept;
 
 /// Where an error happened. Empty fields are unknown.
 struct Provenance {
-  WorkerId worker{};
-  std::string name{};  ///< what SpawnOptions::name says
-  std::string host{};
-  int pid = 0;
+  WorkerId worker{};       ///< its number
+  std::string name{};      ///< what SpawnOptions::name says
+  std::string host{};      ///< the name of its machine
+  int pid = 0;             ///< of its process
   std::string function{};  ///< as the compiler prints it: "double Summer::sum(...)"
 };
 
@@ -35,23 +36,29 @@ struct Provenance {
 struct ExitReport {
   std::optional<int> exit_code;  ///< set when the process called exit
   std::optional<int> signal;     ///< set when a signal ended it
-  bool core_dumped = false;
-  std::string stderr_tail;  ///< its last lines on stderr, when they passed through the master
+  bool core_dumped = false;      ///< the signal left a core file
+  /// Its last lines on stderr, 4096 bytes at most; empty unless they passed through the master
+  /// (Redirect::Mode::kForward).
+  std::string stderr_tail;
 
   /// "killed by signal 9 (SIGKILL)", "exited with code 3", or "" when nothing is known.
   [[nodiscard]] std::string to_string() const;
 };
 
 /// Thrown by every call that fails. Copyable; `what()` is one line with kind, place and reason,
-/// followed by the last stderr lines where the worker died.
+/// followed by the last stderr lines where the worker died. What the program does wrong itself is a
+/// std::logic_error instead, and what it configures wrong a std::invalid_argument.
 class Error : public std::runtime_error {
  public:
+  /// For cohort itself. A worker's function throws what it likes.
   Error(ErrorKind kind, std::string reason, Provenance where = {}, std::string exception_type = {},
         std::optional<ExitReport> exit = std::nullopt);
 
+  /// What can be done about it.
   [[nodiscard]] ErrorKind kind() const noexcept { return kind_; }
   /// The reason alone; for `kFailed` it is what() of the exception that the function threw.
   [[nodiscard]] std::string const& reason() const noexcept { return reason_; }
+  /// Which worker, and which of its functions.
   [[nodiscard]] Provenance const& where() const noexcept { return where_; }
   /// The type of the exception in the worker, such as "std::invalid_argument": for `kFailed`, and
   /// for `kDisconnected` where the worker died of it.
@@ -67,6 +74,7 @@ class Error : public std::runtime_error {
   std::optional<ExitReport> exit_;
 };
 
+/// @cond of cohort itself
 /// Throws std::system_error naming the call, as in `throw_errno("socketpair")`.
 [[noreturn]] void throw_errno(char const* call, int error);
 [[noreturn]] void throw_errno(char const* call);
@@ -85,5 +93,6 @@ struct ExceptionText {
 };
 /// Call it inside a catch block, or in a terminate handler. Never throws.
 [[nodiscard]] ExceptionText describe_current_exception() noexcept;
+/// @endcond
 
 }  // namespace cohort

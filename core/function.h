@@ -26,6 +26,7 @@ struct State;
 /// Names one member function of a worker type, as in `worker.call(cohort::fn<&Summer::sum>, xs)`.
 template <auto Member>
 struct Fn {};
+/// The same as a value.
 template <auto Member>
 inline constexpr Fn<Member> fn{};
 
@@ -33,7 +34,7 @@ inline constexpr Fn<Member> fn{};
 /// binaries of both orders are to talk to each other (the handshake refuses that).
 template <auto... Members>
 struct FunctionList {
-  static constexpr std::size_t size = sizeof...(Members);
+  static constexpr std::size_t size = sizeof...(Members);  ///< how many
 };
 
 namespace detail {
@@ -189,6 +190,7 @@ struct IndexIn<Member, FunctionList<Members...>> {
 template <auto Member>
 using ResultOf = typename detail::StateParts<
     std::decay_t<typename detail::FunctionTraits<decltype(Member)>::Result>>::initial;
+/// @cond of cohort itself
 template <auto Member>
 using TraitsOf = detail::FunctionTraits<decltype(Member)>;
 template <auto Member>
@@ -204,7 +206,9 @@ constexpr std::string_view signature_of() {
 }
 /// The same for people: "double Summer::sum(const std::vector<double>&)".
 [[nodiscard]] std::string readable_signature(std::string_view signature);
+/// @endcond
 
+/// A class with `using Functions = cohort::FunctionList<...>;`.
 template <class W>
 concept WorkerType = requires {
   typename W::Functions;

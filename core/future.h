@@ -23,9 +23,12 @@
 
 namespace cohort {
 
-/// The part of a future that does not know the result's type.
+/// The part of a future that does not know the result's type. Moves, does not copy. Without a call
+/// (see valid()) its functions throw std::logic_error. Once the Cluster of its worker is gone, it
+/// may be destroyed and nothing else.
 class AnyFuture {
  public:
+  /// @cond of cohort itself
   AnyFuture() = default;
   explicit AnyFuture(CallState* state) noexcept : state_(state) {}
   AnyFuture(AnyFuture&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
@@ -34,6 +37,7 @@ class AnyFuture {
     std::swap(state_, moved.state_);
     return *this;
   }
+  /// @endcond
   /// Dropping a future neither cancels its call nor waits for it.
   ~AnyFuture() {
     if (state_ != nullptr) state_->release();
@@ -43,16 +47,20 @@ class AnyFuture {
   [[nodiscard]] bool valid() const noexcept { return state_ != nullptr; }
   /// True when get() will not wait.
   [[nodiscard]] bool ready() const { return state().done.ready(); }
-  /// Waits until the call is settled, driving the I/O where nobody else does.
+  /// Waits until the call is settled: by its answer, by cancel(), or by the end of its worker or of
+  /// the connection to it. Does not throw the call's Error. There is no other bound: a function
+  /// that computes on is waited for. A callback may wait, and holds up the others meanwhile.
   void wait() const { state().engine.wait(state().done); }
   /// The same, no longer than the duration. Returns whether the call is settled.
   [[nodiscard]] bool wait_for(Clock::duration duration) const {
     return state().engine.wait(state().done, Deadline::after(duration));
   }
   /// Settles the call as cancelled, at once, unless it is settled already. A worker that has not
-  /// begun the call never will; one that runs it sees its std::stop_token, where it takes one.
+  /// begun the call never will; one that runs it sees its std::stop_token, where it takes one. Does
+  /// not wait for that.
   void cancel() const;
 
+  /// @cond of cohort itself
  protected:
   [[nodiscard]] CallState& state() const {
     if (state_ == nullptr)
@@ -68,17 +76,23 @@ class AnyFuture {
  private:
   friend class CompletionWatch;
   CallState* state_ = nullptr;
+  /// @endcond
 };
 
+/// The result of a call, which may not have come yet.
 template <class R>
 class [[nodiscard]] Future : public AnyFuture {
  public:
+  /// @cond of cohort itself
   using AnyFuture::AnyFuture;
   explicit Future(AnyFuture&& other) noexcept : AnyFuture(std::move(other)) {}
+  /// @endcond
 
-  /// Waits for the result and gives it up; the future is no longer valid afterwards.
-  /// Throws Error: kFailed with what the function threw, kDisconnected, kCancelled, kRefused;
-  /// kProtocol where the result does not decode.
+  /// Waits as wait() does, and gives the result up: the future is no longer valid afterwards, also
+  /// where this throws. Throws Error: kFailed with what the function threw; kDisconnected where the
+  /// worker, or the connection to it, ended; kCancelled; kRefused where arguments or result exceed
+  /// max_message_size, or the function takes a Session that was not opened; kProtocol where the
+  /// result does not decode.
   R get() {
     auto const taken = take();
     if constexpr (!std::is_void_v<R>) {
@@ -92,7 +106,8 @@ class [[nodiscard]] Future : public AnyFuture {
   }
 };
 
-/// Watches several calls and names them in the order in which they are settled.
+/// Watches several calls and names them in the order in which they are settled. One thread at a
+/// time.
 class CompletionWatch {
  public:
   CompletionWatch() = default;
@@ -101,10 +116,12 @@ class CompletionWatch {
   ~CompletionWatch();
 
   /// `tag` is what next() will give. The future must stay where it is or be moved only. A future
-  /// that another watch waits for is taken from it.
+  /// that another watch waits for is taken from it. Throws std::logic_error where it has no call.
   void add(AnyFuture const& future, std::size_t tag);
-  /// The tag of the next settled call; nothing when none is left or the deadline passed.
+  /// Waits for the next settled call and gives its tag; nothing when none is left or the deadline
+  /// passed. Throws no call's Error: get() does.
   [[nodiscard]] std::optional<std::size_t> next(Deadline deadline = Deadline::never());
+  /// How many were added and not named yet.
   [[nodiscard]] std::size_t left() const { return queue_ ? queue_->left() : 0; }
 
  private:
@@ -112,40 +129,49 @@ class CompletionWatch {
 };
 
 /// `for (std::size_t i : as_completed(futures)) use(futures[i].get());`, in order of completion.
-/// The futures must outlive the loop.
+/// A step waits as CompletionWatch::next() does; get() alone throws a call's Error. The futures
+/// must outlive the loop, and each must have a call (std::logic_error).
 template <class R>
 class AsCompleted {
  public:
+  /// @cond of cohort itself
   explicit AsCompleted(std::span<Future<R> const> futures) {
     for (std::size_t i = 0; i < futures.size(); ++i) watch_.add(futures[i], i);
   }
 
   using Iterator = NextIterator<CompletionWatch>;
+  /// @endcond
+  /// Waits for the first. Once.
   Iterator begin() { return Iterator(watch_); }
+  /// After the last.
   std::default_sentinel_t end() const noexcept { return {}; }
 
  private:
   CompletionWatch watch_;
 };
 
+/// See AsCompleted.
 template <class R>
 [[nodiscard]] AsCompleted<R> as_completed(std::vector<Future<R>> const& futures) {
   return AsCompleted<R>(std::span<Future<R> const>(futures));
 }
 
-/// Several futures as one. get() waits for all of them, then gives all results or throws the first
-/// error in the order of the futures.
+/// Several futures as one. One thread at a time.
 template <class R>
 class [[nodiscard]] AllOf {
  public:
+  /// Takes them over; each must have a call, or what follows throws std::logic_error.
   explicit AllOf(std::vector<Future<R>> futures) : futures_(std::move(futures)) {}
 
+  /// True when get() will not wait.
   [[nodiscard]] bool ready() const {
     for (auto const& future : futures_) {
       if (!future.ready()) return false;
     }
     return true;
   }
+  /// Waits until all calls are settled, no longer than the duration for all of them together.
+  /// Returns whether they are.
   [[nodiscard]] bool wait_for(Clock::duration duration) const {
     auto const deadline = Deadline::after(duration);
     for (auto const& future : futures_) {
@@ -153,9 +179,12 @@ class [[nodiscard]] AllOf {
     }
     return true;
   }
+  /// Cancels each.
   void cancel() const {
     for (auto const& future : futures_) future.cancel();
   }
+  /// Waits for all of them, then gives all results in the order of the futures, or throws the first
+  /// Error in that order; what became of the others is lost. Once.
   auto get() {
     for (auto const& future : futures_) future.wait();
     if constexpr (std::is_void_v<R>) {
@@ -172,6 +201,7 @@ class [[nodiscard]] AllOf {
   std::vector<Future<R>> futures_;
 };
 
+/// See AllOf.
 template <class R>
 AllOf<R> when_all(std::vector<Future<R>> futures) {
   return AllOf<R>(std::move(futures));

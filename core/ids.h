@@ -10,6 +10,7 @@
 
 namespace cohort {
 
+/// @cond of cohort itself
 /// A worker type: its place in `start_app<...>`.
 enum class WorkerTypeId : std::uint32_t {};
 
@@ -21,11 +22,13 @@ inline constexpr std::uint32_t kFirstBuiltinFunction = 0xffff'ff00;
 /// A call on one connection, given by the caller's side: the generation of a promise slot in the
 /// upper 32 bits, the slot in the lower. Never 0 for a call that wants a reply.
 enum class CallId : std::uint64_t {};
+/// @endcond
 
 /// A worker: its place in the order of its master's spawn calls, prefixed by the master's own id
 /// ("2", and "2.1" for the second worker's own worker). The top master is the empty path, "master".
 class WorkerId {
  public:
+  /// @cond of cohort itself
   WorkerId() = default;
   WorkerId(std::initializer_list<std::uint32_t> path) : path_(path) {}
   explicit WorkerId(std::vector<std::uint32_t> path) : path_(std::move(path)) {}
@@ -35,12 +38,16 @@ class WorkerId {
     id.path_.push_back(index);
     return id;
   }
-  [[nodiscard]] bool is_master() const noexcept { return path_.empty(); }
-  [[nodiscard]] std::vector<std::uint32_t> const& path() const noexcept { return path_; }
-  [[nodiscard]] std::string to_string() const;
-
   auto operator<=>(WorkerId const&) const = default;
   bool operator==(WorkerId const&) const = default;
+  /// @endcond
+
+  /// Whether it is the top master's.
+  [[nodiscard]] bool is_master() const noexcept { return path_.empty(); }
+  /// Its numbers, from the top down; each counts from 1.
+  [[nodiscard]] std::vector<std::uint32_t> const& path() const noexcept { return path_; }
+  /// "2.1", "master".
+  [[nodiscard]] std::string to_string() const;
 
  private:
   std::vector<std::uint32_t> path_;

@@ -8,11 +8,14 @@
 namespace cohort {
 
 /// Each field has an environment variable that wins over what the program says, named in the
-/// comment. A worker inherits the settings of the master that spawned it.
+/// comment. A worker inherits the settings of the master that spawned it. The times, in ms, may be
+/// from 1 to a day.
 struct Settings {
-  /// COHORT_MAX_MESSAGE_SIZE, in bytes: larger messages are refused at the sender.
+  /// COHORT_MAX_MESSAGE_SIZE, in bytes, from 1024: larger messages (the arguments of a call, a
+  /// result, an element of a stream) are refused at the sender.
   std::uint64_t max_message_size = std::uint64_t{16} << 30;
-  /// COHORT_STREAM_WINDOW, in bytes: how far a stream's writer may be ahead of its reader.
+  /// COHORT_STREAM_WINDOW, in bytes, from 1 to 2^40: how far a stream's writer may be ahead of its
+  /// reader.
   std::uint64_t stream_window = std::uint64_t{1} << 20;
   /// COHORT_HEARTBEAT_INTERVAL, in ms: how often each side shows that it lives; a third of
   /// heartbeat_timeout where that is less.
@@ -23,14 +26,17 @@ struct Settings {
   std::chrono::milliseconds handshake_timeout{10'000};
   /// COHORT_SHUTDOWN_TIMEOUT, in ms: how long a worker may take to end before it is killed.
   std::chrono::milliseconds shutdown_timeout{5'000};
-  /// COHORT_SPIN, in µs: how long a waiting thread yields before it blocks; 0 blocks at once.
+  /// COHORT_SPIN, in µs, up to a second: how long a waiting thread yields before it blocks; 0
+  /// blocks at once.
   std::chrono::microseconds spin{20};
 
   /// The settings with the environment's values in place. Throws std::invalid_argument that names
   /// the variable, or the field, and what it holds where that is not a number in range.
   [[nodiscard]] static Settings from_environment(Settings base);
+  /// The same of the defaults.
   [[nodiscard]] static Settings from_environment() { return from_environment(Settings{}); }
 
+  /// @cond
   bool operator==(Settings const&) const = default;
 
   template <class Archive>
@@ -38,6 +44,7 @@ struct Settings {
     archive& max_message_size& stream_window& heartbeat_interval& heartbeat_timeout&
         handshake_timeout& shutdown_timeout& spin;
   }
+  /// @endcond
 };
 
 }  // namespace cohort

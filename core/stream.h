@@ -35,10 +35,13 @@ struct Ignore {
 
 /// The writing end of a stream. A function takes it by reference, and the stream ends when the
 /// function returns; or by value, and it ends when the Writer is closed or destroyed. Any thread
-/// may write, also several at once. Moves, does not copy.
+/// may write, also several at once. Moves, does not copy. Without a call (see valid()) its
+/// functions throw std::logic_error. Once the Cluster of its worker is gone, it may be destroyed
+/// and nothing else.
 template <class T>
 class Writer {
  public:
+  /// @cond of cohort itself
   Writer() = default;
   explicit Writer(std::shared_ptr<OutStream> out)
       : out_(std::move(out)), exceptions_(std::uncaught_exceptions()) {}
@@ -49,6 +52,7 @@ class Writer {
     std::swap(exceptions_, moved.exceptions_);
     return *this;
   }
+  /// @endcond
   /// Ends the stream; where an exception destroys it, with an Error at the reader: the one that the
   /// function throws, or one that says so.
   ~Writer() {
@@ -60,11 +64,13 @@ class Writer {
     }
   }
 
-  /// Waits while the reader is a window behind. Throws Error once nobody reads any more:
-  /// kCancelled where the reader closed the stream, kDisconnected where it is gone; and kRefused
-  /// for
-  /// an element over max_message_size. Elements that follow each other quickly travel together; one
-  /// alone leaves at once.
+  /// Waits while the reader is a window behind, until it has taken some or the stream ends. Copies
+  /// the value. Throws Error once nobody reads any more: kCancelled where the reader closed the
+  /// stream (as a function does that has returned or thrown: its result says what), the call was
+  /// cancelled or the worker is to end; kDisconnected where the reader is gone; kRefused where the
+  /// call was. Throws kRefused, too, for an element over max_message_size, and what serializing it
+  /// throws; then the stream goes on. std::logic_error after close(). Elements that follow each
+  /// other quickly travel together; one alone leaves at once.
   void write(T const& value) {
     if constexpr (archive::kBitwise<T>) {
       OutStream::Turn turn(out());
@@ -79,8 +85,9 @@ class Writer {
   void write(T&& value) requires(!archive::kBitwise<T>) {
     if (!write_small(value)) write_large(std::make_shared<T const>(std::move(value)));
   }
-  /// Writes it where that needs no waiting. False where the reader is a window behind, or reads no
-  /// more (see reason()).
+  /// Writes it where that needs no waiting. False where the reader is a window behind, or the
+  /// stream has ended (see reason()). Throws what serializing it throws, and kRefused for an
+  /// element over max_message_size.
   bool try_write(T const& value) {
     detail::ScratchMessage scratch;
     encode(scratch.get(), value);
@@ -89,9 +96,10 @@ class Writer {
     append_to_batch(scratch.get());
     return true;
   }
-  /// Sends what waits for company. Hardly ever needed: it goes out within a tick anyway.
+  /// Sends what waits for company, as far as the window allows, and does not wait. Hardly ever
+  /// needed: it goes out within two ms anyway.
   void flush() { out().flush(); }
-  /// Ends the stream. Idempotent.
+  /// Ends the stream, behind what was written, and does not wait for the reader. Idempotent.
   void close() noexcept {
     if (out_) out_->finish();
   }
@@ -133,7 +141,8 @@ class Writer {
 };
 
 /// What a stream that is fed to a callback goes on as. When it goes, the stream is closed, and no
-/// callback runs any more (like std::jthread); detach() leaves the callbacks to themselves.
+/// callback runs any more (like std::jthread); detach() leaves the callbacks to themselves. Belongs
+/// to one thread at a time, save for close(). It must go before the Cluster of its worker.
 class [[nodiscard]] Subscription {
  public:
   /// Shared with whoever feeds the callback.
@@ -149,6 +158,7 @@ class [[nodiscard]] Subscription {
     bool observed = false;                // wait() has thrown it, or had nothing to throw
   };
 
+  /// @cond of cohort itself
   Subscription() = default;
   explicit Subscription(std::shared_ptr<State> state) : state_(std::move(state)) {}
   Subscription(Subscription&&) noexcept = default;
@@ -157,8 +167,10 @@ class [[nodiscard]] Subscription {
     state_.swap(moved.state_);
     return *this;
   }
-  /// Where a callback destroys it, its own or another one, no further callback of it runs, on_end
-  /// included. What a callback threw and no wait() has thrown is told as for a detached one.
+  /// @endcond
+  /// Closes the stream, and waits until its last callback has run. Where a callback destroys it,
+  /// its own or another one, no further callback of it runs, on_end included. What a callback threw
+  /// and no wait() has thrown is told as for a detached one.
   ~Subscription();
 
   /// No more elements, please; on_end follows, with kClosedHere. Any thread, callbacks too.
@@ -167,12 +179,14 @@ class [[nodiscard]] Subscription {
     state_->enough.store(true);
     state_->in->close();
   }
-  /// The callbacks go on until the stream's end, and nobody can wait for that any more.
+  /// The callbacks go on until the stream's end, and nobody can wait for that any more. What they
+  /// refer to must live until then: on_end may run as late as while the Cluster is destroyed.
   void detach() &&;
-  /// Waits for the end, and says how it came. Throws what a callback threw, or the stream's Error;
-  /// std::logic_error in a callback, which would wait for itself.
+  /// Waits for the end, on_end included, and says how it came. Throws what a callback threw, or the
+  /// Error that ended the stream (see Stream::next()); std::logic_error without a stream, and in
+  /// any callback before the end, which cannot come meanwhile.
   CloseReason wait() const;
-  /// Whether the end came in that time.
+  /// Whether the end came in that time. Throws std::logic_error as wait() does, and nothing else.
   [[nodiscard]] bool wait_for(Clock::duration duration) const;
   /// False for a default-constructed, moved-from or detached one.
   [[nodiscard]] bool valid() const noexcept { return state_ != nullptr; }
@@ -184,10 +198,12 @@ class [[nodiscard]] Subscription {
 };
 
 /// The reading end of a stream. Belongs to one thread at a time. Moves, does not copy; when it
-/// goes, the writer is told that nobody reads.
+/// goes, the writer is told that nobody reads. Without a call (see valid()) its functions throw
+/// std::logic_error. Once the Cluster of its worker is gone, it may be destroyed and nothing else.
 template <class T>
 class Stream {
  public:
+  /// @cond of cohort itself
   Stream() = default;
   Stream(Engine& engine, std::shared_ptr<InStream> in) : engine_(&engine), in_(std::move(in)) {}
   Stream(Stream&& other) noexcept { swap(other); }
@@ -196,10 +212,15 @@ class Stream {
     swap(moved);
     return *this;
   }
+  /// @endcond
   ~Stream() { close(); }
 
-  /// Waits for the next element. Nothing after an orderly end, or after close(). Throws the Error
-  /// that ended the stream: what the function threw, kDisconnected, kCancelled.
+  /// Waits for the next element, or the end of the stream, of its call or of the connection.
+  /// Nothing after an orderly end, or after close(). Behind the elements that had arrived, throws
+  /// the Error that ended the stream: kFailed with what the writing function threw, kDisconnected,
+  /// kCancelled where the call was cancelled or this worker is to end, kRefused where the call was
+  /// (see Future::get()). Throws kProtocol for an element that does not decode, and closes the
+  /// stream.
   std::optional<T> next() {
     while (!has_more()) {
       position_ = 0;
@@ -218,12 +239,14 @@ class Stream {
     return has_more() || in().wait(Deadline::after(duration));
   }
 
-  /// `for (T& element : stream)`; throws as next() does.
+  /// What begin() gives.
   using Iterator = NextIterator<Stream>;
+  /// `for (T& element : stream)`; each step waits and throws as next() does.
   Iterator begin() { return Iterator(*this); }
+  /// After the last element.
   std::default_sentinel_t end() const noexcept { return {}; }
 
-  /// No more of it, please: the writer's next write throws. Idempotent.
+  /// No more of it, please: the writer's next write throws. Does not wait. Idempotent.
   void close() noexcept {
     bool const has_more = this->has_more();
     batch_.clear();
@@ -232,17 +255,20 @@ class Stream {
   }
   /// Whether elements were fetched that next() has not given yet.
   [[nodiscard]] bool has_more() const noexcept { return position_ != batch_.size(); }
+  /// kOpen while there is, or may come, something to read; else how the stream ended.
   [[nodiscard]] CloseReason reason() const {
     return has_more() ? CloseReason::kOpen : in().reason();
   }
   /// False for a default-constructed or moved-from Stream.
   [[nodiscard]] bool valid() const noexcept { return in_ != nullptr; }
 
-  /// Gives every element to `on_element` as it comes, and then its end to `on_end`, on the thread
-  /// that runs callbacks, one at a time; nothing else is queued between. A callback may call
-  /// functions and wait for them. Where one throws, the stream is closed, and wait() throws that;
-  /// of a detached one, a worker dies (on_failure hears), and a master logs it.
-  /// Where on_element returns false, the stream is closed.
+  /// Gives every element to `on_element` as it comes, and then its end to `on_end`. All callbacks
+  /// of a Cluster, and all of a worker's process, run on one thread, one at a time. A callback may
+  /// call functions, spawn, and wait for them; the others wait meanwhile, and so in the end do the
+  /// writers of their streams. It must not wait for what another callback is to do.
+  /// Where on_element returns false, the stream is closed. Where a callback throws, too, and wait()
+  /// throws that; of a detached one, a worker dies (on_failure hears), and a master, or a worker
+  /// that serve() made, logs it.
   template <std::invocable<T> OnElement, std::invocable<CloseReason> OnEnd = detail::Ignore>
   Subscription subscribe(OnElement on_element, OnEnd on_end = {}) &&;
 
@@ -279,8 +305,8 @@ class Stream {
 /// by value, which it keeps, and returns `{first, {}}`; its caller gets both.
 template <class S, class U>
 struct State {
-  S initial;
-  Stream<U> updates{};
+  S initial;            ///< the value at first
+  Stream<U> updates{};  ///< as they come; at the worker nothing
 };
 
 namespace detail {
@@ -319,6 +345,7 @@ void end_subscription(Subscription::State& state);
 
 }  // namespace detail
 
+/// @cond
 template <class T>
 template <std::invocable<T> OnElement, std::invocable<CloseReason> OnEnd>
 Subscription Stream<T>::subscribe(OnElement on_element, OnEnd on_end) && {
@@ -357,5 +384,6 @@ void detail::StreamConsumer<T, OnElement, OnEnd>::take_all(Subscription::State& 
   on_end.reset();
   end_subscription(state);
 }
+/// @endcond
 
 }  // namespace cohort

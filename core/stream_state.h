@@ -39,6 +39,7 @@ enum class CloseReason : std::uint8_t {
   kClosedByPeer,  ///< the reader at the other side wanted no more
   kFailed,        ///< the function threw, the call was cancelled, or the other process is gone
 };
+/// In words: "finished", "closed by the remote side".
 [[nodiscard]] std::string_view to_string(CloseReason reason) noexcept;
 
 /// Which stream of a connection: its call, and whether this side made that call.

@@ -11,11 +11,14 @@
 namespace cohort {
 
 /// `Generated<int>([n = 0]() mutable -> std::optional<int> { ... })`. Single pass. The function is
-/// called once before the first element is read, and once for each step.
+/// called once before the first element is read, and once for each step, on the thread that reads
+/// the range; what it throws, that step throws. It must stay where it is while it is read.
 template <class T>
 class Generated : public std::ranges::view_base {
  public:
+  /// From the function that gives the elements.
   explicit Generated(std::function<std::optional<T>()> next) : next_(std::move(next)) {}
+  /// @cond
   Generated(Generated&&) = default;
   Generated& operator=(Generated&&) = default;
 
@@ -35,10 +38,13 @@ class Generated : public std::ranges::view_base {
    private:
     Generated* range_;
   };
+  /// @endcond
+  /// Asks for the first element. Once.
   [[nodiscard]] Iterator begin() {
     current_ = next_();
     return Iterator(*this);
   }
+  /// After the last.
   [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
 
  private:

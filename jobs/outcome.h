@@ -14,12 +14,15 @@ namespace cohort {
 template <class T>
 class Outcome {
  public:
+  /// @cond
   using Value = std::variant<std::conditional_t<std::is_void_v<T>, std::monostate, T>, Error>;
 
   Outcome(std::size_t index, Value value) : index_(index), value_(std::move(value)) {}
+  /// @endcond
 
   /// The task's place in the input, from 0.
   [[nodiscard]] std::size_t index() const noexcept { return index_; }
+  /// Whether there is a result.
   [[nodiscard]] bool ok() const noexcept { return value_.index() == 0; }
   /// The result, nothing for void. Throws the error where there is one.
   std::add_lvalue_reference_t<T> get() {

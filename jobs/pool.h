@@ -24,21 +24,26 @@ namespace cohort {
 /// A result and the place of its input, from 0.
 template <class T>
 struct Indexed {
-  std::size_t index;
-  T value;
+  std::size_t index;  ///< the place
+  T value;            ///< the result
 };
 
-/// A lazy input range: `for (auto& x : range)`. What is in flight is cancelled when it goes.
+/// A lazy input range: `for (auto& x : range)`. No task starts before it is read; who reads it
+/// waits for each result. What is in flight is cancelled when it goes, which must be before its
+/// pool does, and before a range of inputs that was passed as an lvalue.
 template <class Producer>
 class ResultRange {
  public:
+  /// @cond
   using Value = typename Producer::Value;
 
   explicit ResultRange(std::unique_ptr<Producer> producer) : producer_(std::move(producer)) {}
 
   using Iterator = NextIterator<Producer>;
-  /// Once.
+  /// @endcond
+  /// Waits for the first result. Once.
   [[nodiscard]] Iterator begin() { return Iterator(*producer_); }
+  /// After the last.
   [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
 
  private:
@@ -166,17 +171,25 @@ class OrderedProducer {
 }  // namespace detail
 
 /// Workers of one type, kept busy. Every function that is named must be listed by W. Several
-/// operations may be under way at once, each driven by one thread: the one that reads its range.
+/// operations may be under way at once, each driven by one thread: the one that reads its range, or
+/// that waits in the operation. While one of them replaces a worker, which takes spawn_timeout at
+/// most, the others start no tasks. A pool must go before its Cluster; its workers end with it, and
+/// it does not wait for that.
 ///
 /// A task whose worker is lost runs again on another worker, and the worker is replaced; a task
 /// that was running when `losses_to_give_up` workers were lost ends with that error. Where no
 /// replacement can be started the others go on with what there is to do, and only when none is left
 /// and none can be started does an operation throw why. What the function itself throws is not
-/// tried again. Errors are thrown where the result would have come (see map_outcomes for more).
+/// tried again.
+///
+/// A task's Error is thrown where its result would have come: kFailed, kDisconnected (given up),
+/// kRefused (over max_message_size), kProtocol; map_outcomes has them as elements. An operation
+/// also throws what its inputs throw, as ranges or while they are serialized.
 template <class W>
 class Pool {
  public:
-  /// Throws what spawn throws, and std::invalid_argument for options without sense.
+  /// Waits for its workers, and throws, as spawn does; std::invalid_argument for options without
+  /// sense. Each worker, also one that replaces another, is made from `init`.
   template <class... Init>
   explicit Pool(Cluster& cluster, PoolOptions options = {}, Init&&... init)
       : group_(cluster, std::move(options), std::forward<Init>(init)...) {}
@@ -184,8 +197,9 @@ class Pool {
   /// Places for a worker; one whose replacement could not be started counts too.
   [[nodiscard]] std::size_t size() const noexcept { return group_.size(); }
 
-  /// The results in the order of the inputs. Each input is one argument of the function, or a tuple
-  /// of its arguments.
+  /// The results in the order of the inputs: a range. Each input is one argument of the function,
+  /// or a tuple of its arguments. Inputs are taken as there is room: PoolOptions::in_flight for
+  /// each worker, and at most four times as many ahead of the result that is read next.
   template <auto Member, std::ranges::input_range Inputs>
   [[nodiscard]] auto map(Fn<Member>, Inputs&& inputs) {
     return produce<detail::OrderedProducer, Member>(std::forward<Inputs>(inputs));
@@ -215,7 +229,8 @@ class Pool {
   }
 
   /// The first result found, by a function that gives std::optional, or nothing. The rest is
-  /// cancelled at the first hit: a function that takes a std::stop_token is stopped.
+  /// cancelled at the first hit: a function that takes a std::stop_token is stopped. Waits; throws
+  /// an error that comes before a hit.
   template <auto Member, std::ranges::input_range Inputs>
   [[nodiscard]] auto find_map(Fn<Member>, Inputs&& inputs)
       -> std::optional<Indexed<typename ResultOf<Member>::value_type>> {
@@ -227,7 +242,7 @@ class Pool {
 
   /// Maps, and combines neighbours on the workers; Combine must be associative. The tree depends on
   /// the number of inputs alone, so the result is the same, to the bit, on any number of workers.
-  /// Nothing for no inputs.
+  /// Nothing for no inputs. Waits; throws the first error that comes.
   template <auto Member, auto Combine, std::ranges::input_range Inputs>
   [[nodiscard]] std::optional<ResultOf<Member>> map_reduce(Fn<Member>, Fn<Combine>,
                                                            Inputs&& inputs) {
@@ -236,6 +251,7 @@ class Pool {
   }
 
   /// Maps, and combines in any order as results come; Combine must be associative and commutative.
+  /// Otherwise as map_reduce.
   template <auto Member, auto Combine, std::ranges::input_range Inputs>
   [[nodiscard]] std::optional<ResultOf<Member>> map_reduce_commutative(Fn<Member>, Fn<Combine>,
                                                                        Inputs&& inputs) {

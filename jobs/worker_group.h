@@ -17,12 +17,14 @@
 #include "jobs/attempt.h"
 #include "launch/cluster.h"
 #include "launch/log.h"
-#include "launch/worker.h"
+#include "launch/spawn.h"
 
 namespace cohort {
 
+/// How a Pool is made up.
 struct PoolOptions {
-  /// The workers; `count` 0 takes the cluster's number.
+  /// The workers, also those that replace others; `count` 0 takes the cluster's number. on_failure
+  /// hears of each that is lost.
   SpawnOptions spawn{};
   /// Tasks on their way to each worker or in it, at least 1: more than one hides the latency
   /// between them.

@@ -24,14 +24,15 @@ class Server;
 /// Who a worker is; a worker type's constructor may take it, after its Init, and keep a copy. It
 /// is good as long as the worker's object lives.
 struct WorkerContext {
-  WorkerId id;
-  std::uint32_t index = 0;  ///< its place among those spawned by the same call, from 0
-  std::uint32_t count = 1;  ///< how many that call spawned
-  std::string host;
+  WorkerId id;               ///< its number in the tree of workers
+  std::uint32_t index = 0;   ///< its place among those spawned by the same call, from 0
+  std::uint32_t count = 1;   ///< how many that call spawned
+  std::string host;          ///< the name of its machine
   Server* server = nullptr;  ///< what serves it; for cohort itself
 
   /// The cluster of this worker's own workers: `spawn<W>(context.cluster(), ...)`. They end when
-  /// this worker does, however it does. Destroy the handles on them with the worker's object.
+  /// this worker does, however it does. Destroy the handles on them with the worker's object. Any
+  /// thread.
   [[nodiscard]] Cluster& cluster() const;
 };
 
@@ -40,9 +41,10 @@ struct WorkerContext {
 template <unsigned N>
 struct Concurrent {
   static_assert(N >= 1, "a worker runs at least one call at a time");
-  static constexpr unsigned calls = N;
+  static constexpr unsigned calls = N;  ///< at a time, from 1
 };
 
+/// @cond of cohort itself
 /// The beginning of the call that constructs a worker's object; the encoded Init follows.
 struct ConstructHeader {
   WorkerTypeId type{};
@@ -62,8 +64,10 @@ struct WorkerTypeEntry {
   bool session_takes_init = false;
   unsigned side_by_side = 1;
 };
+/// @endcond
 
-/// All of a program's worker types; static data.
+/// All of a program's worker types; static data. For Cluster's constructor and the untyped halves
+/// of start_app: `cohort::app_types<Ws...>`.
 using AppTypes = std::span<WorkerTypeEntry const>;
 
 // Constructors are asked for by std::is_constructible, since std::constructible_from wants a
@@ -171,14 +175,17 @@ constexpr WorkerTypeEntry worker_type_entry() {
 
 }  // namespace detail
 
+/// The worker types of a program, in the order of their ids.
 template <class... Ws>
 inline constexpr std::array<WorkerTypeEntry, sizeof...(Ws)> app_types{
     detail::worker_type_entry<Ws>()...};
 
+/// @cond of cohort itself
 /// All types and signatures in order, one a line, and the build's identity as the last line.
 [[nodiscard]] std::string describe(AppTypes types);
 [[nodiscard]] Digest fingerprint(std::string_view description);
 /// One line that names the first thing in which the two descriptions differ.
 [[nodiscard]] std::string first_difference(std::string_view ours, std::string_view theirs);
+/// @endcond
 
 }  // namespace cohort

@@ -31,33 +31,50 @@ class WorkerHandle;
 struct BootRecord;
 struct Runtime;
 
-/// One per master. Any thread may spawn through it. Futures must not be waited for once it is gone.
+/// One per master. Any thread may spawn through it. What belongs to the workers that it spawned
+/// (futures, streams and their ends) is to go before it: once the cluster is gone, it may be
+/// destroyed and nothing else, and a Subscription not even that. A Worker that outlives it is
+/// harmless: alive() is false. Handles that connect() and serve() gave may be used as before.
 class Cluster {
  public:
   /// `types` are the program's worker types, as start_app<...> lists them.
-  /// Throws std::logic_error in a process that was started as a worker and has not yet run as one.
+  /// Throws std::logic_error in a process that was started as a worker and has not yet run as one,
+  /// and in a rank other than 0; std::invalid_argument for a setting or variable whose value is out
+  /// of range; std::runtime_error where MPI is wanted and not there, or does not start; and
+  /// std::system_error where the system has no descriptors or threads left.
   Cluster(AppTypes types, ClusterOptions options);
+  /// @cond of cohort itself
   /// A worker's own workers. They have its session's secret, its settings, and ids below its own,
   /// which the process does not know where it serves several workers.
   Cluster(std::shared_ptr<Runtime> runtime, WorkerId self, Settings const& settings);
-  /// Asks all workers that it spawned to end, kills those that do not, and waits until every
-  /// process is gone. A served worker is its handle's: where that outlives the cluster, so does the
-  /// worker.
+  /// @endcond
+  /// Asks all workers that it spawned to end, kills those that have not after shutdown_timeout, and
+  /// waits until every process is gone and on_failure has heard of all that failed; those that
+  /// ShutdownOn::kCalledShutdown leaves alone live on. Calls and streams that wait for any of them
+  /// fail as kDisconnected. A served worker is its handle's: where that outlives the cluster, so
+  /// does the worker. Not from a callback, nor from on_failure: it waits for them.
   ~Cluster();
   Cluster(Cluster const&) = delete;
   Cluster& operator=(Cluster const&) = delete;
 
   /// How many workers spawn starts where its options name no number.
   [[nodiscard]] std::uint32_t workers() const noexcept;
+  /// Those that it was made with, the environment's settings in place.
   [[nodiscard]] ClusterOptions const& options() const noexcept;
+  /// The program's worker types.
   [[nodiscard]] AppTypes types() const noexcept;
-  [[nodiscard]] Engine& engine() noexcept;
+  /// For Managed and connect().
   [[nodiscard]] std::shared_ptr<Runtime> const& runtime() const noexcept;
+  /// @cond of cohort itself
+  [[nodiscard]] Engine& engine() noexcept;
+  /// @endcond
 
   /// Sends what is held back for company. A caller that makes a burst of calls and then computes
-  /// instead of waiting gets them on their way at once; otherwise it takes at most two ms.
+  /// instead of waiting gets them on their way at once; otherwise it takes at most two ms. Does not
+  /// wait.
   void flush() noexcept;
 
+  /// @cond of cohort itself
   /// The untyped half of cohort::serve.
   [[nodiscard]] std::shared_ptr<WorkerHandle> serve_here(WorkerTypeId type,
                                                          SpawnOptions const& options,
@@ -73,6 +90,7 @@ class Cluster {
   [[nodiscard]] std::vector<std::shared_ptr<RemoteWorker>> spawn_workers(
       WorkerTypeId type, SpawnOptions const& options, std::shared_ptr<Message const> init,
       Places places);
+  /// @endcond
 
  private:
   void open(std::shared_ptr<Runtime> runtime, WorkerId self, ClusterOptions options);

@@ -16,27 +16,34 @@
 
 namespace cohort {
 
+/// How much a record matters; each level includes those after it.
 enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
+/// "debug", "info", "warning", "error".
 [[nodiscard]] std::string_view to_string(LogLevel level) noexcept;
 
 /// A log line as a subscriber gets it.
 struct LogRecord {
-  std::chrono::system_clock::time_point time{};
-  LogLevel level{};
-  std::string text{};
-  std::string worker{};  ///< its id, "master" for the master
-  std::string host{};
-  int pid = 0;
+  std::chrono::system_clock::time_point time{};  ///< by the clock of its machine
+  LogLevel level{};                              ///< how much it matters
+  std::string text{};                            ///< the line
+  std::string worker{};                          ///< its id, "master" for the master
+  std::string host{};                            ///< the name of its machine
+  int pid = 0;                                   ///< of its process
   std::uint32_t lost = 0;  ///< records before this one that went over the cap, or found no room
 
+  /// @cond
   template <class Archive>
   void serialize(Archive& archive, unsigned) {
     archive& time& level& text& worker& host& pid& lost;
   }
+  /// @endcond
 };
 
-/// Any thread; a function of a worker, too. Never throws. Blocks on stderr alone.
+/// Any thread; a function of a worker, too. Never throws. Blocks on stderr alone: a subscriber that
+/// does not keep up loses records, and learns how many.
 void log(LogLevel level, std::string_view line) noexcept;
+
+/// @cond of cohort itself
 /// The same on another thread, for who must not block at all. It holds so many lines at most: where
 /// stderr takes none, the others are dropped, and a later line says how many. `thread` must have
 /// run what it was given before this goes.
@@ -64,5 +71,6 @@ void add_log_subscriber(LogLevel level, std::uint32_t per_second, Writer<LogReco
 
 /// Throws std::invalid_argument where COHORT_LOG holds no level.
 void check_log_level();
+/// @endcond
 
 }  // namespace cohort

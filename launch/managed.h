@@ -9,19 +9,22 @@
 #include <tuple>
 #include <utility>
 
-#include "launch/worker.h"
+#include "launch/spawn.h"
 
 namespace cohort {
 
 /// Connects when it is first called, and again by the next call after its connection was lost.
 /// Calls that were under way when that happened fail as kDisconnected, and are never made twice:
 /// only their caller knows whether that would do harm. Each loss is told to `on_loss` once, by the
-/// call that finds it, before that call reconnects; on_loss may call through the handle itself. A
-/// Session is opened anew with each connection. Where the worker is gone for good, a call throws
-/// what connect() throws. Any thread may call.
+/// call that finds it, on its thread and before it reconnects; on_loss may call through the handle
+/// itself, and what it throws, that call throws. A Session is opened anew with each connection,
+/// from the same arguments. Where the worker is gone for good, a call throws what connect() throws.
+/// Any thread may call; while one connects, which takes as long as connect(), the others wait. It
+/// may outlive the Cluster.
 template <class W, class... SessionInit>
 class Managed {
  public:
+  /// Does not connect yet. `runtime` is Cluster::runtime().
   Managed(std::shared_ptr<Runtime> runtime, WorkerRef<W> ref, std::function<void()> on_loss = {},
           SessionInit... session_init)
       : runtime_(std::move(runtime)),
@@ -33,12 +36,14 @@ class Managed {
       : Managed(cluster.runtime(), std::move(ref), std::move(on_loss), std::move(session_init)...) {
   }
 
-  /// As Worker<W>::call.
+  /// As Worker<W>::call; throws what connected() throws.
   template <auto Member, class... Args>
   Future<ResultOf<Member>> call(Fn<Member> function, Args&&... args) {
     return connected()->call(function, std::forward<Args>(args)...);
   }
   /// The worker of the present connection, for open(), stream(), post(): made where there is none.
+  /// Ask anew for each use: one that is kept keeps its connection, and does not reconnect. Throws
+  /// what connect() throws, and what on_loss throws.
   [[nodiscard]] std::shared_ptr<Worker<W> const> connected() {
     std::unique_lock lock(mutex_);
     for (;;) {

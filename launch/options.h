@@ -27,15 +27,17 @@ enum class Launcher : std::uint8_t {
   kMpi,    ///< MPI_Comm_spawn, one call for each worker; calls travel over MPI
   kRanks,  ///< mpirun: rank 0 is the master, each other rank a worker at a time; calls over MPI
 };
+/// Whether calls travel over MPI.
 [[nodiscard]] constexpr bool is_over_mpi(Launcher launcher) { return launcher != Launcher::kLocal; }
 
 /// What is particular to Launcher::kMpi and kRanks. The program must be linked with cohort::mpi.
 struct MpiOptions {
+  /// What MPI's messages travel over.
   enum class Fabric : std::uint8_t {
     kOb1,  ///< Open MPI's own; between a master and the workers it spawned that is TCP
     kUcx,  ///< shared memory by UCX: a tenth of the latency, slower starts, more memory
   };
-  Fabric fabric = Fabric::kOb1;
+  Fabric fabric = Fabric::kOb1;  ///< --mpi-fabric
   /// More workers than the runtime has slots for.
   bool oversubscribe = false;
   /// Where mpirun was started without --enable-recovery, so that one dead worker ends the whole
@@ -53,46 +55,59 @@ struct ClusterOptions {
   /// Workers that spawn starts where its options name no number; 0: one for each core that this
   /// process may run on, with Launcher::kRanks one for each rank but this.
   std::uint32_t workers = 0;
-  Launcher launcher = Launcher::kLocal;
-  MpiOptions mpi{};
-  Transport transport = Transport::kUnix;
-  Settings settings{};
+  Launcher launcher = Launcher::kLocal;    ///< who starts them
+  MpiOptions mpi{};                        ///< for Launcher::kMpi and kRanks
+  Transport transport = Transport::kUnix;  ///< of local workers; over MPI it does not matter
+  Settings settings{};                     ///< COHORT_... variables win
   /// What stands on a worker's command line, for a program that looks there before it asks
   /// is_worker_process(): `{"worker"}` for one with that subcommand. One argument follows them,
   /// `--cohort-worker=ID`, which is there for whoever looks at the process.
   std::vector<std::string> worker_arguments{};
 };
 
+/// What --workers says.
+struct WorkersChoice {
+  Launcher launcher = Launcher::kLocal;  ///< who starts them
+  std::uint32_t count = 0;               ///< how many; 0: one for each rank but this
+};
 /// Reads "local", "local:N", "N", "mpi", "mpi:N" or "ranks"; without an N it is one for each core,
 /// or rank. Throws std::invalid_argument that says what is allowed.
-struct WorkersChoice {
-  Launcher launcher = Launcher::kLocal;
-  std::uint32_t count = 0;
-};
 [[nodiscard]] WorkersChoice parse_workers(std::string const& text);
+/// Reads "ob1" or "ucx"; throws likewise.
 [[nodiscard]] MpiOptions::Fabric parse_fabric(std::string const& text);
+/// Reads "unix" or "tcp"; throws likewise.
 [[nodiscard]] Transport parse_transport(std::string const& text);
 /// The cores in this process's affinity mask.
 [[nodiscard]] std::uint32_t usable_cores();
 /// This machine's name, "localhost" where it has none.
 [[nodiscard]] std::string host_name();
 
-/// Where a worker's stdout or stderr goes.
+/// Where a worker's stdout or stderr goes. A file is opened, and where it is missing created, by
+/// the master: a relative path begins at the master's working directory, and the master's umask
+/// applies. A file that cannot be opened is spawn's Error (kRefused).
 struct Redirect {
+  /// What is done with it.
   enum class Mode {
-    kForward,   ///< to the master's, each line tagged "[worker 3 host pid] "
-    kNull,      ///< nowhere
-    kAppend,    ///< to the end of a file
-    kTruncate,  ///< to a file, emptied first
-    kPipe,      ///< to a pipe that spawn_in_foreground hands to its caller
+    /// To the master's, each line tagged "[worker 3 host pid] ", with a SpawnOptions::name
+    /// "[worker 3 name host pid] ". Where the master's takes nothing, the worker waits.
+    kForward,
+    kNull,    ///< nowhere
+    kAppend,  ///< to the end of a file; several workers may share it
+    /// To a file, emptied first. Each worker empties it anew and writes from its beginning: for one
+    /// worker alone, and not for a Pool, which starts replacements.
+    kTruncate,
+    kPipe,  ///< to a pipe that spawn_in_foreground hands to its caller
   };
-  Mode mode = Mode::kForward;
-  std::filesystem::path path{};
+  Mode mode = Mode::kForward;    ///< where to
+  std::filesystem::path path{};  ///< the file of kAppend and kTruncate
 
+  /// Nowhere.
   [[nodiscard]] static Redirect null() { return {Mode::kNull, {}}; }
+  /// To the end of the file.
   [[nodiscard]] static Redirect append(std::filesystem::path file) {
     return {Mode::kAppend, std::move(file)};
   }
+  /// To the file, emptied first.
   [[nodiscard]] static Redirect truncate(std::filesystem::path file) {
     return {Mode::kTruncate, std::move(file)};
   }
@@ -113,10 +128,12 @@ using OnFailure = std::function<void(Error const&)>;
 struct SpawnOptions {
   /// How many workers; 0: as many as the cluster's `workers`.
   std::uint32_t count = 0;
-  /// Hears, once for each worker, that it ended without being asked to; on the cluster's callback
-  /// thread, one call at a time. Without it, such an end is a warning in the log.
+  /// Hears, once for each worker, that it ended without being asked to; not of those for which
+  /// spawn throws. All on_failure of a cluster run on one thread, which is not that of stream
+  /// callbacks, one at a time. It may call, wait and spawn, and let go of handles; the cluster's
+  /// end waits for it. What it throws is a line in the log, as such an end is without it.
   OnFailure on_failure{};
-  /// From the start of the process until its object was constructed.
+  /// From the call of spawn until all objects of its workers were constructed.
   std::chrono::milliseconds spawn_timeout{30'000};
   /// What makes the worker end by itself.
   ShutdownOn shutdown_on = ShutdownOn::kConnectionClosed;
@@ -125,8 +142,12 @@ struct SpawnOptions {
   /// Variables of its environment, besides this process's own. Names that begin with COHORT_ are
   /// refused: `settings` sets what they say.
   std::map<std::string, std::string> environment{};
-  /// Its working directory; this process's own where empty.
+  /// Its working directory, which must be there before spawn; where empty this process's own, or
+  /// over MPI that in which MPI starts it.
   std::filesystem::path directory{};
+  /// Its umask, as umask(2) takes it: `0027` (octal) keeps others out. For the files that the
+  /// worker makes, not for those of Redirect. Where empty this process's own, or over MPI the one
+  /// that MPI starts it with.
   std::optional<unsigned> umask{};
   /// A command that runs the worker: `{"numactl", "-N", "0"}`. It is followed by the executable and
   /// its arguments, and must pass on open descriptors. Where it runs them as its child, that is to
@@ -134,12 +155,15 @@ struct SpawnOptions {
   std::vector<std::string> wrap{};
   /// Of the worker's connections; the cluster's where empty. COHORT_... variables win.
   std::optional<Settings> settings{};
-  Redirect redirect_stdout{};
+  Redirect redirect_stdout{};  ///< its stdout; stdin is /dev/null, but in the foreground
+  /// Its stderr. An Error has its last lines for kForward alone.
   Redirect redirect_stderr{};
-  /// Another executable than the running one. It must be the same build.
+  /// Another executable than the running one. It must be the same build. A relative path begins at
+  /// this process's working directory.
   std::filesystem::path executable{};
 };
 
+/// @cond of cohort itself
 /// Throws std::invalid_argument that says what is wrong with them.
 void check(SpawnOptions const& options);
 /// The same where a pipe would have no reader: outside spawn_in_foreground.
@@ -148,5 +172,6 @@ void check_without_pipes(SpawnOptions const& options);
 void check_for_foreground(SpawnOptions const& options);
 /// The same for serve(), whose worker has no process of its own.
 void check_for_serve(SpawnOptions const& options);
+/// @endcond
 
 }  // namespace cohort

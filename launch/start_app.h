@@ -17,17 +17,18 @@ using Master = std::function<int(Cluster& cluster, int argc, char** argv)>;
 [[nodiscard]] int run_master(AppTypes types, ClusterOptions const& options,
                              std::function<int(Cluster&)> const& master);
 
-/// The untyped half of start_app. What is left of the command line goes to the master, or is an
-/// error.
+/// What is left of the command line goes to the master, or is an error.
 enum class Extras { kToMaster, kRefuse };
+/// The untyped half of start_app.
 [[nodiscard]] int run_app(AppTypes types, int argc, char** argv, Extras extras,
                           Master const& master, ClusterOptions options);
 
 /// Reads cohort's options (--workers, --transport; --help shows them) and the COHORT_... variables,
 /// runs `master`, and ends all workers when it returns. In a worker's process it serves instead.
 /// `Ws` are all worker types of the program; their order gives their ids. Returns main's exit code:
-/// the master's, 1 where it threw (the error is on stderr), 2 for a bad command line. `options`,
-/// settings included, are what the command line and the variables win over.
+/// the master's, 1 where it threw (the error is on stderr), 2 for a bad command line or variable;
+/// it throws nothing itself. `master` runs on this thread. `options`, settings included, are what
+/// the command line and the variables win over. Raises the limit of open files as far as it may.
 template <class... Ws>
 [[nodiscard]] int start_app(int argc, char** argv, std::function<int(Cluster&)> const& master,
                             ClusterOptions options = {}) {
@@ -46,14 +47,17 @@ template <class... Ws>
 
 /// The two halves of start_app, for a program with a command line of its own. In a process where
 /// is_worker_process() (launch/worker_main.h), main returns run_worker<Ws...>() before it looks at
-/// anything else, or from the subcommand that ClusterOptions::worker_arguments names.
+/// anything else, or from the subcommand that ClusterOptions::worker_arguments names. Returns the
+/// process's exit code: 0 when it was asked to end, 69 when its master is gone or a function did
+/// not end in time, 70 when something threw that nobody waits for, 75 when it could not join its
+/// master.
 template <class... Ws>
 [[nodiscard]] int run_worker() {
   return run_worker(app_types<Ws...>);
 }
 /// Elsewhere it runs its master with the options that it has read: launch/command_line.h adds them
-/// to a CLI11 parser. Returns what the master returns, or 1 where it threw (the error is on
-/// stderr).
+/// to a CLI11 parser. Returns what the master returns, or 1 where it, or the Cluster's constructor,
+/// threw (the error is on stderr); otherwise as start_app.
 template <class... Ws>
 [[nodiscard]] int run_master(ClusterOptions const& options,
                              std::function<int(Cluster&)> const& master) {

@@ -1,4 +1,4 @@
-// The typed handle on one worker, and spawn.
+// The typed handle on one worker: what all of launch/spawn.h gives.
 #pragma once
 
 #include <memory>
@@ -11,11 +11,10 @@
 #include "core/call.h"
 #include "core/function.h"
 #include "core/future.h"
-#include "launch/cluster.h"
 #include "launch/log.h"
 #include "launch/remote_client.h"
-#include "launch/remote_worker.h"
 #include "launch/server.h"
+#include "launch/worker_handle.h"
 
 namespace cohort {
 
@@ -41,22 +40,31 @@ void open_session(std::shared_ptr<Connection> const& connection, Init const& ini
 }  // namespace detail
 
 /// Where a worker is to be found: copy it, send it as an argument, and connect() with it, in any
-/// process of the session. It keeps nothing alive.
+/// process of the session: its master, and its workers at any depth. It keeps nothing alive.
 template <class W>
 struct WorkerRef {
-  WorkerAddress address{};
+  WorkerAddress address{};  ///< for connect()
 
+  /// @cond
   template <class Archive>
   void serialize(Archive& archive, unsigned) {
     archive& address;
   }
+  /// @endcond
 };
 
-/// A handle on a running worker. One that spawn gave ends the worker when it goes (see ShutdownOn);
-/// one that connect() gave closes its connection. Any thread may call.
+/// A handle on a running worker. One that spawn gave ends the worker when it goes (see ShutdownOn),
+/// as shut_down() does; one that connect() gave closes its connection; neither waits. One that
+/// serve() gave ends the worker, and waits for the call that it runs, save in a callback or in
+/// on_failure. Any thread may call, callbacks and on_failure too; the handle moves, and does not
+/// copy.
+///
+/// Calls over one connection begin in their order. Those that wait their turn do so at the worker,
+/// without a bound: bound them by waiting for futures.
 template <class W>
 class [[nodiscard]] Worker {
  public:
+  /// @cond of cohort itself
   explicit Worker(std::shared_ptr<WorkerHandle> remote) : remote_(std::move(remote)) {}
   Worker(Worker&&) noexcept = default;
   Worker& operator=(Worker&& other) noexcept {
@@ -64,14 +72,18 @@ class [[nodiscard]] Worker {
     std::swap(remote_, moved.remote_);
     return *this;
   }
+  /// @endcond
   ~Worker() {
     if (remote_) remote_->release();
   }
 
   /// Starts a call of a listed function: `worker.call(fn<&Summer::sum>, xs)`. The future throws
-  /// Error where the function threw, the worker died, or the message is too large.
-  /// Big vectors and strings are not copied: where one is passed as an lvalue, call() returns when
-  /// its bytes were handed to the kernel; pass std::move(x) to return at once.
+  /// Error where the function threw, the worker died, or the message is too large (Future::get());
+  /// call() itself only what converting and serializing the arguments throws.
+  /// Once it has returned, the arguments may be changed and destroyed. Vectors and strings of 32
+  /// KiB and more are not copied: call() returns when their bytes were handed to the kernel, or the
+  /// connection is lost. It returns at once where every argument, small ones too, is an rvalue or
+  /// needs a conversion: pass std::move(x).
   template <auto Member, class... Args>
   Future<ResultOf<Member>> call(Fn<Member>, Args&&... args) const {
     static_assert(!TraitsOf<Member>::streams,
@@ -98,13 +110,15 @@ class [[nodiscard]] Worker {
         std::move(converted));
   }
 
-  /// Through an adapter that leaves the result alone. The elements of streams are not converted.
+  /// post(), open(), stream() and state() through an adapter that leaves the result alone. The
+  /// elements of streams are not converted.
   template <auto Member, class To, class... Args>
   void post(Adapted<Member, To, std::identity> const& adapted, Args&&... args) const {
     auto const start = [&](auto&&... each) { post(fn<Member>, std::move(each)...); };
     std::apply(start,
                detail::as_tuple(std::invoke(adapted.to_arguments, std::forward<Args>(args)...)));
   }
+  /// @cond
   template <auto Member, class To, class... Args>
   auto open(Adapted<Member, To, std::identity> const& adapted, Args&&... args) const {
     auto const start = [&](auto&&... each) { return open(fn<Member>, std::move(each)...); };
@@ -124,8 +138,15 @@ class [[nodiscard]] Worker {
         start, detail::as_tuple(std::invoke(adapted.to_arguments, std::forward<Args>(args)...)));
   }
 
-  /// Starts a call that nobody answers: returns once it is on its way. An exception in it is told
-  /// to on_failure, and ends the worker. Throws Error where it cannot be sent.
+  /// @endcond
+
+  /// Starts a call that nobody answers: returns once it is on its way, as call() does. An exception
+  /// in it is told to on_failure, and ends the worker. Throws Error where it cannot be sent:
+  /// kDisconnected, kRefused over max_message_size. One that is on its way when the worker dies is
+  /// lost without a word to its caller.
+  /// Nothing bounds how many wait at the worker, in its memory. Make a call() now and then and wait
+  /// for it: a worker that runs one call at a time has then done with all that was posted before.
+  /// Or write to a stream, which has a window.
   template <auto Member, class... Args>
   void post(Fn<Member>, Args&&... args) const {
     static_assert(!TraitsOf<Member>::streams, "a function that streams cannot be posted");
@@ -137,7 +158,8 @@ class [[nodiscard]] Worker {
   }
 
   /// Starts a call of a function that takes a Writer or a Stream: gives its result, and the other
-  /// ends of its streams. See OpenCall.
+  /// ends of its streams (see OpenCall), which throw where the call cannot be sent. Waits and
+  /// throws as call() does.
   template <auto Member, class... Args>
   OpenCallOf<Member> open(Fn<Member>, Args&&... args) const {
     static_assert(TraitsOf<Member>::streams,
@@ -152,7 +174,7 @@ class [[nodiscard]] Worker {
   }
 
   /// What the function writes: `for (int i : worker.stream(fn<&W::count>, 3))`. For a function that
-  /// takes a Writer and returns nothing; what it throws ends the stream.
+  /// takes a Writer and returns nothing; what it throws ends the stream. As open().
   template <auto Member, class... Args>
   auto stream(Fn<Member> function, Args&&... args) const {
     using Traits = TraitsOf<Member>;
@@ -162,7 +184,8 @@ class [[nodiscard]] Worker {
     return open(function, std::forward<Args>(args)...).output;
   }
 
-  /// The first value and the updates that follow: waits for the first, and throws its error.
+  /// The first value and the updates that follow: waits for the first, and throws its error, as
+  /// Future::get() does.
   template <auto Member, class... Args>
   auto state(Fn<Member> function, Args&&... args) const {
     using Returned = std::decay_t<typename TraitsOf<Member>::Result>;
@@ -174,7 +197,8 @@ class [[nodiscard]] Worker {
   }
 
   /// Opens this connection's Session with its Init, for worker types whose Session takes one; a
-  /// later call opens a new one instead. Throws Error (kFailed) with what its constructor threw.
+  /// later call opens a new one instead. Waits for its turn among the worker's calls. Throws Error:
+  /// kFailed with what its constructor threw, and then the old one stays; kDisconnected, kRefused.
   template <class Init>
   void open_session(Init&& init) const {
     using Wanted = typename detail::InitOf<typename W::Session>::type;
@@ -183,18 +207,22 @@ class [[nodiscard]] Worker {
     detail::open_session(remote_->connection(), Wanted(std::forward<Init>(init)));
   }
 
-  /// What other processes reach this worker with. Throws Error where it has closed its server.
+  /// What other processes reach this worker with. Waits for its answer, which comes also while a
+  /// function computes. Throws Error: kDisconnected; kFailed where it has closed its server.
   [[nodiscard]] WorkerRef<W> ref() const { return {detail::address_of(remote_->connection())}; }
-  /// The settings of its server.
+  /// The settings of its server. Waits likewise. Throws Error (kDisconnected).
   [[nodiscard]] Settings settings() const {
     return detail::call_builtin<&Server::settings>(remote_->connection()).get();
   }
-  /// It takes no new clients from now on; those that are there stay.
+  /// It takes no new clients from now on; those that are there stay. Waits likewise. Throws Error
+  /// (kDisconnected).
   void close_server() const {
     detail::call_builtin<&Server::close_server>(remote_->connection()).get();
   }
-  /// The log records of its process (see launch/log.h) from `level` up, at most so many a second.
-  /// Any number of processes may ask.
+  /// The log records of its process (see launch/log.h) from `level` up, at most `per_second` of
+  /// them a second; LogRecord::lost counts the others, and those for which a reader that is a
+  /// window behind had no room. Any number of processes may ask. Waits likewise. Throws Error
+  /// (kDisconnected), and so does the stream when the worker ends.
   [[nodiscard]] Stream<LogRecord> log(LogLevel level = LogLevel::kInfo,
                                       std::uint32_t per_second = 1000) const {
     auto subscribed = detail::open_call<&Server::subscribe_to_log>(
@@ -205,18 +233,21 @@ class [[nodiscard]] Worker {
 
   /// As its master counts it. Empty for a worker that nobody spawned.
   [[nodiscard]] WorkerId const& id() const noexcept { return remote_->connection()->peer().worker; }
+  /// The name of its machine.
   [[nodiscard]] std::string const& host() const noexcept {
     return remote_->connection()->peer().host;
   }
+  /// Of its process; of this one for a worker that serve() made.
   [[nodiscard]] int pid() const noexcept { return remote_->connection()->peer().pid; }
   /// False once the worker's end was reported, or its connection is lost: a call fails at once.
   [[nodiscard]] bool alive() const { return !remote_->ended() && !remote_->connection()->lost(); }
 
   /// Asks it to end: it finishes the call that it runs, destroys its object, and goes; it is killed
-  /// after shutdown_timeout. Returns at once. Calls that wait fail as kDisconnected.
+  /// after shutdown_timeout. Returns at once. Calls that wait fail as kDisconnected; on_failure
+  /// hears nothing, unless it crashes meanwhile. Any client may ask.
   void shut_down() const { remote_->shut_down(); }
-  /// SIGKILL. Unless shut_down() came before, on_failure hears of it. Throws Error (kRefused) for a
-  /// worker that somebody else spawned.
+  /// SIGKILL. Returns at once. Unless shut_down() came before, on_failure hears of it. Throws Error
+  /// (kRefused) for a worker that somebody else spawned; asks one that serve() made to end.
   void kill() const { remote_->kill(); }
   /// Ends a connection that connect() made, as a network that fails would; see Managed.
   void drop_connection() const {
@@ -224,7 +255,8 @@ class [[nodiscard]] Worker {
   }
   /// How its process ended, once it has and where that is known.
   [[nodiscard]] std::optional<ExitReport> exit_report() const { return remote_->exit_report(); }
-  /// Waits until its process is gone. Returns whether it is.
+  /// Waits until its process is gone; where serve() or connect() gave the handle, until its
+  /// connection has ended. Returns whether that is so.
   bool wait_until_ended(Clock::duration at_most) const {
     return remote_->wait_until_ended(Deadline::after(at_most));
   }
@@ -232,143 +264,5 @@ class [[nodiscard]] Worker {
  private:
   std::shared_ptr<WorkerHandle> remote_;
 };
-
-namespace detail {
-
-template <class W>
-WorkerTypeId worker_type_id(AppTypes types) {
-  for (std::uint32_t i = 0; i < types.size(); ++i) {
-    if (types[i].construct == &construct_worker<W>) return WorkerTypeId{i};
-  }
-  throw std::logic_error("cohort: worker type " + std::string(type_text<W>()) +
-                         " is not in the program's start_app<...>: add it there");
-}
-
-/// Converts `init` to W::Init and encodes it; the message borrows from `holder`.
-template <class W, class... Init>
-std::shared_ptr<Message const> encode_init(std::shared_ptr<void const>& holder, Init&&... init) {
-  using Wanted = typename InitOf<W>::type;
-  auto message = std::make_shared<Message>();
-  if constexpr (std::is_same_v<Wanted, NoInit>) {
-    static_assert(sizeof...(Init) == 0, "this worker type has no `Init`: spawn takes none");
-  } else {
-    static_assert(sizeof...(Init) == 1 && (std::is_convertible_v<Init, Wanted> && ...),
-                  "spawn takes one argument that converts to this worker type's `Init`");
-    auto value = std::make_shared<Wanted const>(std::forward<Init>(init)...);
-    encode(*message, *value);
-    holder = std::move(value);
-  }
-  return message;
-}
-
-template <class W>
-std::vector<Worker<W>> spawn_encoded(Cluster& cluster, SpawnOptions const& options,
-                                     std::shared_ptr<Message const> init,
-                                     Cluster::Places places = {}) {
-  check_without_pipes(options);
-  std::vector<Worker<W>> workers;
-  auto const type = worker_type_id<W>(cluster.types());
-  for (auto& remote : cluster.spawn_workers(type, options, std::move(init), places)) {
-    workers.emplace_back(std::move(remote));
-  }
-  return workers;
-}
-
-}  // namespace detail
-
-/// Starts workers, each a process of this executable that holds one W, and returns when all of them
-/// have constructed it. `init` is converted to W::Init and given to each constructor.
-/// All or none: throws the first Error (kFailed: a constructor threw; kRefused: it could not start,
-/// or is another program; kDisconnected: it died; kTimedOut: spawn_timeout), and nothing is left.
-template <class W, class... Init>
-[[nodiscard]] std::vector<Worker<W>> spawn(Cluster& cluster, SpawnOptions const& options,
-                                           Init&&... init) {
-  std::shared_ptr<void const> alive;  // until all have constructed
-  auto message = detail::encode_init<W>(alive, std::forward<Init>(init)...);
-  return detail::spawn_encoded<W>(cluster, options, std::move(message));
-}
-
-/// A worker whose process is its caller's to look after: its output, and how it ended.
-template <class W>
-struct ForegroundWorker {
-  Worker<W> worker;
-  UniqueFd in;   ///< writes its stdin, which ends when this is closed
-  UniqueFd out;  ///< reads its stdout
-  UniqueFd err;  ///< reads its stderr
-
-  /// Waits for the end of the process, and says how it came; nothing where that is not known, or
-  /// the time is over. No zombie is left, whether anybody waits or not.
-  [[nodiscard]] std::optional<ExitReport> wait(Clock::duration at_most) const {
-    if (!worker.wait_until_ended(at_most)) return std::nullopt;
-    return worker.exit_report();
-  }
-};
-
-/// Spawns one worker, and hands the other ends of its stdin, stdout and stderr to the caller, who
-/// reads them: a worker that fills a pipe waits. Writing to one that is gone raises SIGPIPE, as
-/// with any pipe. Throws as spawn does, and std::invalid_argument for options that redirect.
-template <class W, class... Init>
-[[nodiscard]] ForegroundWorker<W> spawn_in_foreground(Cluster& cluster, SpawnOptions options,
-                                                      Init&&... init) {
-  check_for_foreground(options);
-  options.count = 1;
-  options.redirect_stdout.mode = options.redirect_stderr.mode = Redirect::Mode::kPipe;
-  std::shared_ptr<void const> alive;
-  auto message = detail::encode_init<W>(alive, std::forward<Init>(init)...);
-  auto const remote = cluster
-                          .spawn_workers(detail::worker_type_id<W>(cluster.types()), options,
-                                         std::move(message), {})
-                          .front();
-  auto pipes = remote->take_pipes();
-  return {Worker<W>(remote), std::move(pipes.in), std::move(pipes.out), std::move(pipes.err)};
-}
-
-/// A worker in this process: a thread of its own runs its calls. It is called like any other, and
-/// other processes connect to it by its ref(). Waits for its constructor, without a timeout: a
-/// thread cannot be given up. Throws what the constructor throws, as Error, and
-/// std::invalid_argument for options that are of a process.
-template <class W, class... Init>
-[[nodiscard]] Worker<W> serve(Cluster& cluster, SpawnOptions const& options, Init&&... init) {
-  std::shared_ptr<void const> alive;
-  auto message = detail::encode_init<W>(alive, std::forward<Init>(init)...);
-  return Worker<W>(
-      cluster.serve_here(detail::worker_type_id<W>(cluster.types()), options, std::move(message)));
-}
-
-/// Connects to a worker that another process, or another part of this one, spawned or serves.
-/// `session_init` opens the connection's Session where that takes an Init. Throws Error: see
-/// RemoteClient, and kFailed with what the Session's constructor threw.
-template <class W, class... SessionInit>
-[[nodiscard]] Worker<W> connect(std::shared_ptr<Runtime> const& runtime, WorkerRef<W> const& ref,
-                                SessionInit&&... session_init) {
-  static_assert(sizeof...(SessionInit) <= 1, "connect takes one argument for the Session at most");
-  Worker<W> worker(RemoteClient::connect(runtime, ref.address));
-  if constexpr (sizeof...(SessionInit) != 0) {
-    worker.open_session(std::forward<SessionInit>(session_init)...);
-  } else if constexpr (requires { typename W::Session; }) {
-    if constexpr (std::is_same_v<typename detail::InitOf<typename W::Session>::type,
-                                 detail::NoInit>) {
-      worker.open_session(detail::NoInit{});
-    }
-  }
-  return worker;
-}
-template <class W, class... SessionInit>
-[[nodiscard]] Worker<W> connect(Cluster& cluster, WorkerRef<W> const& ref,
-                                SessionInit&&... session_init) {
-  return connect(cluster.runtime(), ref, std::forward<SessionInit>(session_init)...);
-}
-template <class W, class... SessionInit>
-[[nodiscard]] Worker<W> connect(WorkerContext const& context, WorkerRef<W> const& ref,
-                                SessionInit&&... session_init) {
-  return connect(context.server->runtime(), ref, std::forward<SessionInit>(session_init)...);
-}
-
-/// One worker; `options.count` is ignored.
-template <class W, class... Init>
-[[nodiscard]] Worker<W> spawn_one(Cluster& cluster, SpawnOptions options, Init&&... init) {
-  options.count = 1;
-  return std::move(spawn<W>(cluster, options, std::forward<Init>(init)...).front());
-}
 
 }  // namespace cohort

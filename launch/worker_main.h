@@ -10,7 +10,8 @@ namespace cohort {
 /// True in a process that a master started as a worker.
 [[nodiscard]] bool is_worker_process() noexcept;
 
-/// Serves until the end, and returns the exit code of the process. Only in a worker process, once.
+/// Serves until the end, and returns the exit code of the process (see run_worker<Ws...>). Only in
+/// a worker process, once.
 [[nodiscard]] int run_worker(AppTypes types);
 
 }  // namespace cohort
