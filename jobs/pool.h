@@ -172,9 +172,9 @@ class OrderedProducer {
 
 /// Workers of one type, kept busy. Every function that is named must be listed by W. Several
 /// operations may be under way at once, each driven by one thread: the one that reads its range, or
-/// that waits in the operation. While one of them replaces a worker, which takes spawn_timeout at
-/// most, the others start no tasks. A pool must go before its Cluster; its workers end with it, and
-/// it does not wait for that.
+/// that waits in the operation. While one of them replaces a worker, which may take spawn_timeout
+/// and longer, the others start no tasks. A pool must go before its Cluster; its workers end with
+/// it, and it does not wait for that.
 ///
 /// A task whose worker is lost runs again on another worker, and the worker is replaced; a task
 /// that was running when `losses_to_give_up` workers were lost ends with that error. Where no

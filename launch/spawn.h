@@ -135,10 +135,10 @@ template <class W, class... Init>
 /// Connects to a worker that another process, or another part of this one, spawned or serves.
 /// `runtime` is Cluster::runtime(); the forms below take a cluster, or a worker's context.
 /// `session_init` opens the connection's Session where that takes an Init. The handle may outlive
-/// the Cluster. Waits at most for the handshake_timeout of that worker, and, where W has a Session,
-/// for its turn among the worker's calls. Throws Error: kDisconnected where nobody is there or it
-/// hangs up; kRefused where it is another program or of another session; kTimedOut after
-/// handshake_timeout; kFailed with what the Session's constructor threw.
+/// the Cluster. Waits at most for the handshake_timeout of that worker, and, where it opens a
+/// Session, for its turn among the worker's calls. Throws Error: kDisconnected where nobody is
+/// there or it hangs up; kRefused where it is another program or of another session; kTimedOut
+/// after handshake_timeout; kFailed with what the Session's constructor threw.
 template <class W, class... SessionInit>
 [[nodiscard]] Worker<W> connect(std::shared_ptr<Runtime> const& runtime, WorkerRef<W> const& ref,
                                 SessionInit&&... session_init) {
