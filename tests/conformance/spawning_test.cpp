@@ -195,5 +195,13 @@ TEST_P(SpawnFailure, NamesTheFileThatCannotTakeTheOutput) {
             "cannot open /no/such/dir/err for a worker's output: No such file or directory");
 }
 
+TEST_P(SpawnFailure, OfAFileThatCannotTakeTheOutputCostsNoRank) {
+  options.mpi.replace_ranks = false;
+  for (int i = 0; i < 3; ++i) {
+    static_cast<void>(failing_spawn<Everything>(
+        {.redirect_stdout = cohort::Redirect::truncate("/no/such/dir/out")}, 0));
+  }
+}
+
 }  // namespace
 }  // namespace conformance

@@ -306,7 +306,7 @@ TEST(RemoteWorker, LeavesNoProcessThatItCannotWatch) {
         std::make_shared<cohort::RemoteWorker>(session, 1, request, options, cohort::Settings{});
     cohort::BootRecord const boot{
         .secret = runtime->secret, .id = worker->id(), .master = {}, .settings = {}, .umask = {}};
-    auto process = cohort::start_local_process(boot, {}, options);
+    auto process = cohort::start_local_process(boot, {}, options, cohort::open_outputs(options));
     auto const pid = process.pid;
     // A regular file is what epoll does not take.
     process.stdout_pipe = UniqueFd(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
