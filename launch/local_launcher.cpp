@@ -29,22 +29,22 @@ UniqueFd above_stderr(UniqueFd fd) {
 }
 
 /// Arranges the child's descriptor; gives the pipe to read from, where there is one.
-UniqueFd redirect(StartPlan& plan, Redirect const& redirect, int descriptor) {
+UniqueFd redirect(std::vector<StartPlan::Inherited>& files, Redirect const& redirect,
+                  int descriptor) {
   switch (redirect.mode) {
     case Redirect::Mode::kPipe:
     case Redirect::Mode::kForward: {
       auto [read_end, write_end] = make_pipe();
-      plan.descriptors.push_back({above_stderr(std::move(write_end)), descriptor});
+      files.push_back({above_stderr(std::move(write_end)), descriptor});
       return std::move(read_end);
     }
     case Redirect::Mode::kNull: {
       UniqueFd null(check(::open("/dev/null", O_WRONLY | O_CLOEXEC), "open(/dev/null)"));
-      plan.descriptors.push_back({above_stderr(std::move(null)), descriptor});
+      files.push_back({above_stderr(std::move(null)), descriptor});
       return {};
     }
     case Redirect::Mode::kAppend:
     case Redirect::Mode::kTruncate: {
-      // Opened here rather than in the child, so that a failure can name the file.
       int const how = redirect.mode == Redirect::Mode::kAppend ? O_APPEND : O_TRUNC;
       // A FIFO that nobody reads must not hold the launcher up: it fails instead (ENXIO).
       UniqueFd file(::open(redirect.path.c_str(),
@@ -54,7 +54,7 @@ UniqueFd redirect(StartPlan& plan, Redirect const& redirect, int descriptor) {
                                  " for a worker's output: " + std::strerror(errno));
       }
       set_nonblocking(file.get(), false);
-      plan.descriptors.push_back({above_stderr(std::move(file)), descriptor});
+      files.push_back({above_stderr(std::move(file)), descriptor});
       return {};
     }
   }
@@ -94,12 +94,21 @@ Starter Starter::here() {
           }};
 }
 
+Outputs open_outputs(SpawnOptions const& options) {
+  Outputs outputs;
+  outputs.stdout_pipe = redirect(outputs.files, options.redirect_stdout, STDOUT_FILENO);
+  outputs.stderr_pipe = redirect(outputs.files, options.redirect_stderr, STDERR_FILENO);
+  return outputs;
+}
+
 LocalProcess start_local_process(BootRecord boot, std::vector<std::string> const& extra_arguments,
-                                 SpawnOptions const& options, Starter const& starter) {
+                                 SpawnOptions const& options, Outputs outputs,
+                                 Starter const& starter) {
   LocalProcess process;
   StartPlan plan;
-  process.stdout_pipe = redirect(plan, options.redirect_stdout, STDOUT_FILENO);
-  process.stderr_pipe = redirect(plan, options.redirect_stderr, STDERR_FILENO);
+  plan.descriptors = std::move(outputs.files);
+  process.stdout_pipe = std::move(outputs.stdout_pipe);
+  process.stderr_pipe = std::move(outputs.stderr_pipe);
   plan.directory = options.directory.string();
   boot.parent_pid = starter.parent;
   if (boot.transport == Transport::kUnix) {

@@ -57,12 +57,22 @@ struct Starter {
   [[nodiscard]] static Starter here();
 };
 
+/// Where a process writes to, and what its master reads from.
+struct Outputs {
+  std::vector<StartPlan::Inherited> files;
+  UniqueFd stdout_pipe;
+  UniqueFd stderr_pipe;
+};
+/// Opens them here rather than in the process, so that a failure can name the file. Throws
+/// std::system_error or std::runtime_error.
+[[nodiscard]] Outputs open_outputs(SpawnOptions const& options);
+
 /// Starts one process. Call it from a thread that lives as long as the workers are to live: the
 /// kernel kills them (PR_SET_PDEATHSIG) when the thread that started them ends. `boot` says all but
 /// the inherited socket. Throws std::system_error or std::runtime_error that names the step.
 [[nodiscard]] LocalProcess start_local_process(BootRecord boot,
                                                std::vector<std::string> const& arguments,
-                                               SpawnOptions const& options,
+                                               SpawnOptions const& options, Outputs outputs,
                                                Starter const& starter = Starter::here());
 
 }  // namespace cohort

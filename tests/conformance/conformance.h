@@ -2,6 +2,7 @@
 // A new transport or launcher becomes one more place, and must pass unchanged.
 #pragma once
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <ostream>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "launch/start_plan.h"
 #include "tests/conformance/workers.h"
@@ -74,6 +76,21 @@ class Conformance : public testing::TestWithParam<Place> {
   [[nodiscard]] testing::AssertionResult nothing_is_left(
       launch_test::Holdings const& before) const {
     return launch_test::nothing_is_left(before, on_ranks());
+  }
+  /// MPI keeps a socket for each worker that it has lost.
+  [[nodiscard]] testing::AssertionResult nothing_is_left_but_mpis(
+      launch_test::Holdings const& before) const {
+    if (!over_mpi()) return nothing_is_left(before);
+    auto const children = [&] { return Holdings::now().children == before.children; };
+    if (eventually(children)) return testing::AssertionSuccess();
+    return testing::AssertionFailure() << "children are left over or lost";
+  }
+  /// Those of other launchers are grandchildren, or mpirun's.
+  [[nodiscard]] bool no_worker_is_left() const {
+    auto const family = launch_test::descendants_of(on_ranks() ? ::getppid() : ::getpid());
+    return std::none_of(family.begin(), family.end(), [this](pid_t pid) {
+      return launch_test::has_variable(pid, cohort::kWorkerVariable) && !is_no_worker(pid);
+    });
   }
 
   template <class W, class... Init>

@@ -184,6 +184,15 @@ std::string Everything::read_word() {
   return std::scanf("%15s", word) == 1 ? word : "";
 }
 
+void Everything::print_lines(std::uint64_t bytes) {
+  std::uint64_t written = 0;
+  for (int i = 0; written < bytes; ++i) {
+    written += static_cast<std::uint64_t>(
+        std::printf("line %07d of many, long enough to fill a pipe before long\n", i));
+  }
+  std::fflush(stdout);
+}
+
 void Everything::raise(int signal) { ::raise(signal); }
 
 void Everything::die_on_a_thread(std::string text) {

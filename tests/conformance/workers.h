@@ -16,6 +16,8 @@
 
 #include <cohort/cohort.hpp>
 
+#include "tests/conformance/fragile_workers.h"
+
 namespace conformance {
 
 using cohort::CloseReason;
@@ -106,7 +108,8 @@ class Everything {
   // Logs and deaths.
   void say(cohort::LogLevel level, std::string text) { cohort::log(level, text); }
   void print(std::string out, std::string err);
-  std::string read_word();  ///< from stdin
+  std::string read_word();                ///< from stdin
+  void print_lines(std::uint64_t bytes);  ///< numbered lines on stdout
   void raise(int signal);
   void die_on_a_thread(std::string text);
   void die(std::string how);  ///< assertion, stack, terminate, or exit
@@ -124,9 +127,9 @@ class Everything {
       &Everything::ping_pong, &Everything::fail_in_a_callback, &Everything::note,
       &Everything::fail_one_way, &Everything::greet_by, &Everything::add_by_own_worker,
       &Everything::wait_for_own_worker_that_hangs, &Everything::settings_of_own_worker,
-      &Everything::chain, &Everything::say, &Everything::print, &Everything::read_word,
-      &Everything::raise, &Everything::die_on_a_thread, &Everything::die, &Everything::allocate,
-      &Everything::outlive>;
+      &Everything::chain, &Everything::say, &Everything::print, &Everything::print_lines,
+      &Everything::read_word, &Everything::raise, &Everything::die_on_a_thread, &Everything::die,
+      &Everything::allocate, &Everything::outlive>;
 
  private:
   int start_;
@@ -170,6 +173,6 @@ class Crowd {
   std::atomic<int> counted_{0};
 };
 
-inline constexpr auto& kTypes = cohort::app_types<Everything, Crowd>;
+inline constexpr auto& kTypes = cohort::app_types<Everything, Crowd, Awkward, Heavy, Mortal>;
 
 }  // namespace conformance

@@ -306,7 +306,7 @@ TEST(RemoteWorker, LeavesNoProcessThatItCannotWatch) {
         std::make_shared<cohort::RemoteWorker>(session, 1, request, options, cohort::Settings{});
     cohort::BootRecord const boot{
         .secret = runtime->secret, .id = worker->id(), .master = {}, .settings = {}, .umask = {}};
-    auto process = cohort::start_local_process(boot, {}, options);
+    auto process = cohort::start_local_process(boot, {}, options, cohort::open_outputs(options));
     auto const pid = process.pid;
     // A regular file is what epoll does not take.
     process.stdout_pipe = UniqueFd(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
@@ -465,14 +465,27 @@ TEST(ParseTransport, ReadsBothAndNothingElse) {
 
 // ---- the description of a program ---------------------------------------------------------------
 
+/// A worker type with an Init.
+class Named {
+ public:
+  using Init = std::string;
+  explicit Named(std::string name) : name_(std::move(name)) {}
+  std::string name() const { return name_; }
+  using Functions = cohort::FunctionList<&Named::name>;
+
+ private:
+  std::string name_;
+};
+
 TEST(Describe, ListsTypesAndFunctionsInOrderAndTheBuild) {
-  auto const text = cohort::describe(kTypes);
+  auto const text = cohort::describe(cohort::app_types<Calculator, Named>);
   EXPECT_TRUE(
       text.starts_with("worker type 0: launch_test::Calculator, init void\n"
                        "function 0 of launch_test::Calculator: int "
                        "launch_test::Calculator::add(int, int)\n"))
       << text;
-  EXPECT_TRUE(contains(text, "worker type 2: launch_test::Awkward, init std::"));
+  EXPECT_TRUE(contains(text, "\nworker type 1: launch_test::"));
+  EXPECT_TRUE(contains(text, "Named, init std::"));
   auto const build = text.substr(text.rfind("build "));
   EXPECT_EQ(build.size(), std::string("build ").size() + 40 + 1) << build;
   EXPECT_EQ(build.find("unknown"), build.npos);

@@ -5,8 +5,6 @@
 
 namespace launch_test {
 
-int print_from_two_workers(std::span<char* const> arguments);
-int work_after_unlinking(std::span<char* const> arguments);
 int work_without_standard_descriptors(std::span<char* const> arguments);
 int work_while_ignoring_children(std::span<char* const> arguments);
 

@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "launch/agent.h"
+
 extern char** environ;
 
 namespace launch_test {
@@ -123,6 +125,20 @@ std::vector<pid_t> children_of(pid_t pid) {
   return children;
 }
 
+std::vector<pid_t> descendants_of(pid_t pid) {
+  auto all = children_of(pid);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    auto const more = children_of(all[i]);
+    all.insert(all.end(), more.begin(), more.end());
+  }
+  return all;
+}
+
+bool has_variable(pid_t pid, std::string const& name) {
+  auto const variables = '\0' + read_file("/proc/" + std::to_string(pid) + "/environ");
+  return variables.find('\0' + name + '=') != variables.npos;
+}
+
 std::size_t descriptors_of(pid_t pid) {
   std::size_t count = 0;
   for (auto const& each : fs::directory_iterator("/proc/" + std::to_string(pid) + "/fd")) {
@@ -170,6 +186,7 @@ ChildProgram::ChildProgram(Options options) {
   arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
   std::vector<std::string> environment = std::move(options.environment);
   for (char** variable = environ; *variable != nullptr; ++variable) {
+    if (options.outside_of_mpi && cohort::is_of_runtime(*variable)) continue;
     environment.emplace_back(*variable);
   }
   auto const pointers = [](std::vector<std::string>& texts) {

@@ -99,6 +99,9 @@ struct Holdings {
 [[nodiscard]] std::uint64_t resident_bytes(pid_t pid);
 [[nodiscard]] std::uint64_t cpu_ticks(pid_t pid);
 [[nodiscard]] std::vector<pid_t> children_of(pid_t pid);
+[[nodiscard]] std::vector<pid_t> descendants_of(pid_t pid);
+/// Whether it was started with that variable.
+[[nodiscard]] bool has_variable(pid_t pid, std::string const& name);
 [[nodiscard]] std::size_t descriptors_of(pid_t pid);
 /// Waits until the process has used no processor for a while; false where it does not rest.
 [[nodiscard]] bool rests(pid_t pid);
@@ -129,6 +132,7 @@ class ChildProgram {
     std::vector<std::string> arguments{};
     std::vector<std::string> environment{};  ///< "NAME=value", beside the present one
     bool close_standard_descriptors = false;
+    bool outside_of_mpi = false;  ///< without the variables of a job that this process is in
   };
   explicit ChildProgram(Options options);
   ChildProgram(ChildProgram const&) = delete;

@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <fstream>
 #include <stdexcept>
 #include <thread>
 
@@ -23,22 +22,6 @@ void last_words(char const* name) { std::fprintf(stderr, "last words of %s\n", n
 [[noreturn]] void block_for_ever() {
   for (;;) ::pause();
 }
-
-/// The variable COHORT_TEST_PIDS names a folder: each worker leaves its pid there before main, and
-/// COHORT_TEST_SLOW_START (ms) is how long its static initialisers then take.
-bool announce_worker() {
-  char const* const folder = std::getenv("COHORT_TEST_PIDS");
-  if (folder == nullptr || !cohort::is_worker_process()) return false;
-  std::ofstream(std::string(folder) + '/' + std::to_string(::getpid())) << "here";
-  if (char const* const slow = std::getenv("COHORT_TEST_SLOW_START")) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(std::atoi(slow)));
-  }
-  return true;
-}
-[[maybe_unused]] bool const g_announced = announce_worker();
-
-/// A function of its own, as the compiler warns of a throw in a destructor.
-void throw_from_a_destructor() { throw std::runtime_error("the destructor throws"); }
 
 /// Uses up its stack; the sum keeps the compiler from making a loop of it.
 int dig(int depth) {
@@ -154,44 +137,10 @@ void Saboteur::compute(std::chrono::milliseconds duration) {
   }
 }
 
-void Saboteur::compute_until_stopped(std::string const& begun, std::string const& ended,
-                                     std::stop_token stop) {
-  std::ofstream(begun) << "begun";
-  while (!stop.stop_requested()) {
-  }
-  std::ofstream(ended) << "ended";
-}
-
 void Saboteur::print(std::string const& out, std::string const& err) {
   std::fputs(out.c_str(), stdout);
   std::fflush(stdout);
   std::fputs(err.c_str(), stderr);
-}
-
-void Saboteur::print_lines(std::uint64_t bytes) {
-  std::uint64_t written = 0;
-  for (int i = 0; written < bytes; ++i) {
-    written += static_cast<std::uint64_t>(
-        std::printf("line %07d of many, long enough to fill a pipe before long\n", i));
-  }
-  std::fflush(stdout);
-}
-
-Awkward::Awkward(std::string const& how, cohort::WorkerContext const& context) : how_(how) {
-  if (how != "fine") last_words("Awkward");
-  if (how == "throw") throw std::out_of_range("the constructor does not like it");
-  if (how == "throw number") throw 42;
-  if (how == "throw second" && context.index == 1) throw std::runtime_error("the second fails");
-  if (how == "throw second" || how == "hang") block_for_ever();
-  if (how == "_exit") ::_exit(7);
-  if (how == "abort") std::abort();
-}
-
-Mortal::~Mortal() {
-  if (how_.starts_with("write ")) std::ofstream(how_.substr(6)) << "destroyed";
-  if (how_ == "throw") throw_from_a_destructor();
-  if (how_ == "terminate") std::terminate();
-  if (how_ == "hang") block_for_ever();
 }
 
 }  // namespace launch_test

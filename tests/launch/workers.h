@@ -1,12 +1,10 @@
-// The worker types of the launch tests: one that behaves, one that dies in every way, one whose
-// constructor misbehaves, one whose destructor does.
+// The worker types of the launch tests: one that behaves, and one that dies in every way.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <numeric>
-#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -62,11 +60,7 @@ class Saboteur {
   void fork_and_die();  ///< SIGKILL; a child of it keeps all descriptors for a while
   void block();
   void compute(std::chrono::milliseconds duration);  ///< never yields
-  /// Creates the file `begun`, then computes until it is stopped, then creates `ended`.
-  void compute_until_stopped(std::string const& begun, std::string const& ended,
-                             std::stop_token stop);
   void print(std::string const& out, std::string const& err);
-  void print_lines(std::uint64_t bytes);  ///< numbered lines on stdout
 
   using Functions =
       cohort::FunctionList<&Saboteur::add, &Saboteur::throw_invalid_argument,
@@ -74,50 +68,9 @@ class Saboteur {
                            &Saboteur::terminate, &Saboteur::fail_assertion, &Saboteur::abort,
                            &Saboteur::raise, &Saboteur::write_to_null, &Saboteur::exit_at_once,
                            &Saboteur::exit, &Saboteur::overflow_stack, &Saboteur::fork_and_die,
-                           &Saboteur::block, &Saboteur::compute, &Saboteur::compute_until_stopped,
-                           &Saboteur::print, &Saboteur::print_lines>;
+                           &Saboteur::block, &Saboteur::compute, &Saboteur::print>;
 };
 
-/// Its constructor does what the Init says: "throw", "throw number", "throw second" (the second of
-/// its group throws, the others hang), "_exit" (with 7), "abort", "hang", or nothing.
-class Awkward {
- public:
-  using Init = std::string;
-  Awkward(std::string const& how, cohort::WorkerContext const& context);
-  std::string how() const { return how_; }
-  using Functions = cohort::FunctionList<&Awkward::how>;
-
- private:
-  std::string how_;
-};
-
-/// Its Init is big.
-class Heavy {
- public:
-  using Init = std::vector<double>;
-  explicit Heavy(std::vector<double> values) : values_(std::move(values)) {}
-  double last() const { return values_.back(); }
-  std::uint64_t size() const { return values_.size(); }
-  using Functions = cohort::FunctionList<&Heavy::last, &Heavy::size>;
-
- private:
-  std::vector<double> values_;
-};
-
-/// Its destructor does what the Init says: "write FILE", "throw", "terminate", "hang", or nothing.
-class Mortal {
- public:
-  using Init = std::string;
-  explicit Mortal(std::string how) : how_(std::move(how)) {}
-  ~Mortal();
-  int one() const { return 1; }
-  using Functions = cohort::FunctionList<&Mortal::one>;
-
- private:
-  std::string how_;
-};
-
-inline constexpr cohort::AppTypes kTypes =
-    cohort::app_types<Calculator, Saboteur, Awkward, Heavy, Mortal>;
+inline constexpr cohort::AppTypes kTypes = cohort::app_types<Calculator, Saboteur>;
 
 }  // namespace launch_test

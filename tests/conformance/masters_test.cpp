@@ -1,0 +1,146 @@
+// What becomes of the workers when their master is killed, or stopped (parity B10). The variable
+// COHORT_TEST_ROUNDS says how many masters each test kills. Prints what it measures.
+#include "tests/conformance/masters.h"
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
+#include "launch/agent.h"
+#include "tests/conformance/conformance.h"
+
+namespace conformance {
+
+using launch_test::write_file;
+
+constexpr std::uint32_t kWorkers = 3;
+
+int wait_for_the_end(Place const& place, std::span<char* const> arguments) {
+  std::string const state = arguments[0];
+  std::filesystem::path const folder = arguments[1];
+  cohort::Cluster cluster(kTypes, place.options);  // mpirun hangs where a rank dies before that
+  write_file(folder / "pid", std::to_string(::getpid()));
+  std::filesystem::rename(folder / "pid", folder / "master");
+  if (state == "constructing" || state == "starting") {
+    std::map<std::string, std::string> slow;
+    if (state == "starting") slow = {{"TEST_SLOW_START", "100"}};
+    static_cast<void>(
+        cohort::spawn<Awkward>(cluster, {.count = kWorkers, .environment = slow}, "hang"));
+    return 1;
+  }
+  auto const workers = cohort::spawn<Mortal>(cluster, {.count = kWorkers}, "");
+  std::vector<Stream<int>> computing;
+  for (auto const& worker : workers) {
+    if (state == "computing") {
+      computing.push_back(worker.stream(fn<&Mortal::compute_on>));
+      computing.back().next();
+    }
+    if (state == "stopped") ::kill(worker.pid(), SIGSTOP);
+  }
+  write_file(folder / "ready", "ready");
+  static_cast<void>(workers[0].wait_until_ended(600s));
+  return 1;
+}
+
+namespace {
+
+bool const kSanitized = launch_test::kAsan || launch_test::kTsan;
+
+/// A master with three workers, and all that it has started.
+class Victim {
+ public:
+  Victim(Place const& place, std::string const& state, std::vector<std::string> environment)
+      : program_([&] {
+          auto options = master_at(place, "waiting", {state, dir_.path().string()});
+          options.environment = std::move(environment);
+          return options;
+        }()) {
+    bool const is_ready_when_spawned = state != "starting" && state != "constructing";
+    EXPECT_TRUE(eventually([&] {
+      family_ = launch_test::descendants_of(program_.pid());
+      std::erase_if(family_, [](pid_t pid) {
+        return !launch_test::has_variable(pid, cohort::kWorkerVariable);
+      });
+      return family_.size() == kWorkers &&
+             std::filesystem::exists(dir_ / (is_ready_when_spawned ? "ready" : "master"));
+    })) << program_.err();
+    pid_ = std::atoi(launch_test::read_file(dir_ / "master").c_str());
+  }
+  Victim(Victim const&) = delete;
+  Victim& operator=(Victim const&) = delete;
+  ~Victim() {
+    for (auto const pid : family_) ::kill(pid, SIGKILL);  // a failed test leaves nothing either
+    if (pid_ != 0) ::kill(pid_, SIGKILL);
+    EXPECT_TRUE(program_.wait(kBound)) << "mpirun goes on";
+  }
+
+  /// Sends it the signal; how long its workers lived on.
+  Clock::duration lifetime_after(int signal) {
+    auto const begin = Clock::now();
+    if (pid_ != 0) ::kill(pid_, signal);
+    for (auto const pid : family_) {
+      EXPECT_TRUE(eventually([&] { return is_gone(pid); }, 20s)) << pid;
+    }
+    return Clock::now() - begin;
+  }
+
+ private:
+  TempDir const dir_;
+  launch_test::ChildProgram program_;
+  std::vector<pid_t> family_;  ///< the workers
+  pid_t pid_ = 0;
+};
+
+class MasterKilled : public testing::TestWithParam<Place> {
+ protected:
+  void kill_masters_of_workers_that_are(std::string const& state) {
+    bool const over_mpi = is_over_mpi(GetParam().options.launcher);
+    char const* const text = std::getenv("COHORT_TEST_ROUNDS");
+    int const rounds = text != nullptr ? std::atoi(text) : over_mpi ? 3 : 20;
+    Clock::duration longest{};
+    for (int i = 0; i < rounds && !HasFailure(); ++i) {
+      auto const took = Victim(GetParam(), state, {}).lifetime_after(SIGKILL);
+      // One second; over MPI a process is spared while it joins (launch/agent.h).
+      EXPECT_LT(took, (kSanitized ? 3s : 1s) + (over_mpi ? cohort::kJoinsMpi : 0ms));
+      longest = std::max(longest, took);
+    }
+    std::chrono::duration<double, std::milli> const milliseconds = longest;
+    RecordProperty("longest_us", static_cast<int>(milliseconds.count() * 1000));
+    std::printf("%d masters killed, workers %s at %s: all gone within %.1f ms\n", rounds,
+                state.c_str(), GetParam().name, milliseconds.count());
+  }
+};
+COHORT_EACH_PROCESS_PLACE(MasterKilled);
+
+TEST_P(MasterKilled, TakesIdleWorkersWithIt) { kill_masters_of_workers_that_are("idle"); }
+TEST_P(MasterKilled, TakesWorkersThatComputeWithIt) {
+  kill_masters_of_workers_that_are("computing");
+}
+TEST_P(MasterKilled, TakesStoppedWorkersWithIt) { kill_masters_of_workers_that_are("stopped"); }
+TEST_P(MasterKilled, TakesWorkersThatHaveNotStartedWithIt) {
+  kill_masters_of_workers_that_are("starting");
+}
+TEST_P(MasterKilled, TakesWorkersThatAreBeingConstructedWithIt) {
+  kill_masters_of_workers_that_are("constructing");
+}
+
+class MasterStopped : public testing::TestWithParam<Place> {
+ protected:
+  void stop_a_master_of_workers_that_are(std::string const& state) {
+    Victim victim(GetParam(), state,
+                  {"COHORT_HEARTBEAT_INTERVAL=100", "COHORT_HEARTBEAT_TIMEOUT=1000"});
+    // The timeout, what a computing function is left, and a busy machine.
+    EXPECT_LT(victim.lifetime_after(SIGSTOP), 1s + 500ms + (kSanitized ? 5s : 1500ms));
+  }
+};
+COHORT_EACH_PROCESS_PLACE(MasterStopped);
+
+TEST_P(MasterStopped, LosesIdleWorkersAfterTheHeartbeatTimeout) {
+  stop_a_master_of_workers_that_are("idle");
+}
+TEST_P(MasterStopped, LosesWorkersThatComputeAfterTheHeartbeatTimeout) {
+  stop_a_master_of_workers_that_are("computing");
+}
+
+}  // namespace
+}  // namespace conformance
