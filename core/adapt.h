@@ -42,7 +42,7 @@ class [[nodiscard]] AdaptedFuture : public AnyFuture {
     Future<R> future(std::move(static_cast<AnyFuture&>(*this)));
     if constexpr (std::is_void_v<R>) {
       future.get();
-      return std::invoke(from_result_);
+      if constexpr (!std::is_same_v<FromResult, std::identity>) return std::invoke(from_result_);
     } else {
       return std::invoke(from_result_, future.get());
     }

@@ -138,7 +138,7 @@ struct SpawnOptions {
   std::chrono::milliseconds spawn_timeout{30'000};
   /// What makes the worker end by itself.
   ShutdownOn shutdown_on = ShutdownOn::kConnectionClosed;
-  /// Stands beside the worker's number in errors and before its lines.
+  /// Stands behind the worker's number in errors and before its lines: "[worker 3 name host pid] ".
   std::string name{};
   /// Variables of its environment, besides this process's own. Names that begin with COHORT_ are
   /// refused: `settings` sets what they say.

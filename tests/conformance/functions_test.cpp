@@ -1,4 +1,5 @@
 // The kinds of functions (parity A1, A3 to A10), the same wherever the worker is.
+#include <future>
 #include <numeric>
 
 #include "tests/conformance/conformance.h"
@@ -69,6 +70,34 @@ TEST_P(Functions, KeepAWriterAndWriteLater) {
   EXPECT_EQ(open.output.next(), "later");
   worker.call(fn<&Everything::close_kept>).get();
   EXPECT_EQ(open.output.next(), std::nullopt);
+}
+
+TEST_P(Functions, KeepAWriterForAThreadThatWritesWhileTheyRun) {
+  auto const worker = start();
+  auto open = worker.open(fn<&Everything::keep>);
+  open.result.get();
+  std::atomic<std::int64_t> next{0};
+  int by_calls = 0;
+  int astray = 0;
+  auto const reading = std::move(open.output).subscribe([&](std::string const& text) {
+    if (text == std::to_string(next)) {
+      ++next;
+    } else {
+      ++(text == "by a call" ? by_calls : astray);
+    }
+  });
+  worker.call(fn<&Everything::write_on_a_thread>).get();
+  for (int i = 0; i < 300; ++i) {
+    EXPECT_EQ(worker.call(fn<&Everything::add>, i, 1).get(), i + 1);
+    worker.call(fn<&Everything::write_to_kept>, "by a call").get();
+  }
+  EXPECT_TRUE(eventually([&] { return next > 1000; }));
+  auto const written = worker.call(fn<&Everything::stop_writing>).get();
+  worker.call(fn<&Everything::close_kept>).get();
+  EXPECT_EQ(reading.wait(), CloseReason::kFinished);
+  EXPECT_EQ(next, written);
+  EXPECT_EQ(by_calls, 300);
+  EXPECT_EQ(astray, 0);
 }
 
 TEST_P(Functions, GiveAStateAndItsUpdates) {
@@ -194,6 +223,25 @@ TEST_P(Functions, AreCancelledWhileTheyWaitAndWhileTheyRun) {
   EXPECT_EQ(worker.call(fn<&Everything::received>).get(), 101);
 }
 
+TEST_P(Functions, EndTheirStreamsAtBothEndsWhereTheCallerCancels) {
+  auto const worker = start();
+  auto reading = worker.open(fn<&Everything::ping_pong>);
+  reading.input.write(1);
+  EXPECT_EQ(reading.output.next(), 2);  // it waits for the next one
+  reading.result.cancel();
+  EXPECT_EQ(error_of([&] { reading.result.get(); }).kind(), ErrorKind::kCancelled);
+  EXPECT_EQ(error_of([&] { all_of(reading.output); }).kind(), ErrorKind::kCancelled);
+  EXPECT_EQ(error_of([&] { reading.input.write(3); }).kind(), ErrorKind::kCancelled);
+  EXPECT_EQ(worker.call(fn<&Everything::what_the_last_stream_threw>).get(), "cancelled");
+
+  auto writing = worker.open(fn<&Everything::count_and_return>, std::int64_t{1} << 60);
+  EXPECT_EQ(writing.output.next(), 0);
+  writing.result.cancel();
+  EXPECT_EQ(error_of([&] { all_of(writing.output); }).kind(), ErrorKind::kCancelled);
+  EXPECT_EQ(writing.output.reason(), CloseReason::kFailed);
+  EXPECT_EQ(worker.call(fn<&Everything::what_the_last_stream_threw>).get(), "cancelled");
+}
+
 /// How much more memory the two processes hold while and after a stream passes.
 class MemoryWatch {
  public:
@@ -250,6 +298,50 @@ TEST_P(FunctionsOfAProcess, HoldMemoryBoundedWhenTheyReadLater) {
 
   memory.expect_little_growth();
   EXPECT_EQ(worker.call(fn<&Everything::sum_held>).get(), kManyElements * (kManyElements - 1) / 2);
+  memory.expect_little_growth();
+}
+
+TEST_P(FunctionsOfAProcess, HoldMemoryBoundedWhenACallbackIsSlow) {
+  auto const worker = start();
+  MemoryWatch const memory(worker.pid());
+  std::promise<void> begun;
+  std::promise<void> go_on;
+  std::int64_t next = 0;
+  auto const counting = worker.stream(fn<&Everything::count>, kManyElements)
+                            .subscribe([&, told = go_on.get_future()](std::int64_t value) {
+                              if (value == 0) {
+                                begun.set_value();
+                                told.wait();
+                              }
+                              if (value == next) ++next;
+                            });
+  begun.get_future().wait();
+  EXPECT_TRUE(launch_test::rests(worker.pid()));  // the writer waits
+  memory.expect_little_growth();
+  go_on.set_value();
+  EXPECT_EQ(counting.wait(), CloseReason::kFinished);
+  EXPECT_EQ(next, kManyElements);
+  memory.expect_little_growth();
+}
+
+TEST_P(FunctionsOfAProcess, HoldMemoryBoundedWhenACallbackOfTheirsIsSlow) {
+  auto const worker = start();
+  MemoryWatch const memory(worker.pid());
+  auto open = worker.open(fn<&Everything::sum_by_slow_callback>);
+  open.result.get();
+  std::jthread const writer([input = std::move(open.input)]() mutable {
+    try {
+      for (std::int64_t i = 0; i < kManyElements; ++i) input.write(i);
+    } catch (Error const& error) {
+      ADD_FAILURE() << error.what();
+    }
+  });
+  EXPECT_TRUE(launch_test::rests(::getpid()));  // the writer waits
+  memory.expect_little_growth();
+  worker.call(fn<&Everything::go_on>).get();
+  EXPECT_TRUE(eventually(
+      [&] { return worker.call(fn<&Everything::how_the_last_stream_ended>).get() == "finished"; }));
+  EXPECT_EQ(worker.call(fn<&Everything::received>).get(), kManyElements * (kManyElements - 1) / 2);
   memory.expect_little_growth();
 }
 

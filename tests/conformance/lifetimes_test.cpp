@@ -1,10 +1,12 @@
 // Spawning, options and ends of workers that have a process of their own (parity B).
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -14,6 +16,25 @@
 
 namespace conformance {
 namespace {
+
+/// What is written to this process's stderr goes there as long as it lives.
+class StderrInAFile {
+ public:
+  StderrInAFile() : before_(::dup(2)) {
+    std::ofstream(folder_ / "stderr").flush();
+    cohort::UniqueFd const file(::open((folder_ / "stderr").c_str(), O_WRONLY | O_APPEND));
+    ::dup2(file.get(), 2);
+  }
+  StderrInAFile(StderrInAFile const&) = delete;
+  StderrInAFile& operator=(StderrInAFile const&) = delete;
+  ~StderrInAFile() { ::dup2(before_.get(), 2); }
+
+  [[nodiscard]] std::string text() const { return launch_test::read_file(folder_ / "stderr"); }
+
+ private:
+  TempDir folder_;
+  cohort::UniqueFd before_;
+};
 
 class Lifetimes : public ProcessConformance {
  protected:
@@ -103,6 +124,12 @@ TEST_P(Lifetimes, CarryTheirNameInErrorsAndBeforeTheirLines) {
   auto const error = error_of([&] { worker.call(fn<&Everything::fail>, "no").get(); });
   EXPECT_EQ(error.where().name, "reader");
   EXPECT_TRUE(contains(error.what(), "worker 1 \"reader\" ("));
+
+  auto const tag = "[worker 1 reader " + worker.host() + ' ' + std::to_string(worker.pid()) + "] ";
+  StderrInAFile const here;
+  worker.call(fn<&Everything::print>, "", "one\ntwo\n").get();
+  EXPECT_TRUE(eventually([&] { return here.text() == tag + "one\n" + tag + "two\n"; }))
+      << here.text();
 }
 
 TEST_P(Lifetimes, RunUnderAnotherCommand) {
@@ -257,6 +284,28 @@ TEST_P(Lifetimes, AreCountedInTheOrderOfSpawning) {
     EXPECT_EQ(workers[i].id(), cohort::WorkerId{i + 1});
   }
   EXPECT_EQ(start().id(), cohort::WorkerId{9});
+}
+
+TEST_P(Lifetimes, AreCountedInTheOrderOfSpawningThoughTheFirstArrivesLast) {
+  TempDir const arrivals;
+  auto const waits_for_the_others =
+      "case \"$*\" in *--cohort-worker=1*) for i in $(seq 1000); do"
+      " [ -e $ARRIVALS/1 ] && [ -e $ARRIVALS/2 ] && break; sleep 0.01; done;; esac; exec \"$@\"";
+  auto const workers = cohort::spawn<Everything>(cluster(),
+                                                 {.count = 3,
+                                                  .environment = {{"ARRIVALS", arrivals.path()}},
+                                                  .wrap = {"sh", "-c", waits_for_the_others, "sh"}},
+                                                 0);
+  auto const arrival = [&](std::uint32_t index) {
+    return std::filesystem::last_write_time(arrivals / std::to_string(index));
+  };
+  EXPECT_GE(arrival(0), std::max(arrival(1), arrival(2)));
+  for (std::uint32_t i = 0; i < workers.size(); ++i) {
+    EXPECT_EQ(workers[i].id(), cohort::WorkerId{i + 1});
+    EXPECT_EQ(workers[i].call(fn<&Everything::index>).get(), i);
+    EXPECT_EQ(workers[i].call(fn<&Everything::chain>, 0).get(),
+              std::to_string(i + 1) + ':' + std::to_string(workers[i].pid()));
+  }
 }
 
 TEST_P(Lifetimes, LeaveNoDescriptorAndNoZombieAfterAThousandSpawns) {

@@ -275,9 +275,13 @@ TEST_P(SessionsOfAProcess, EndItInAnOrderlyWayThoughItsFunctionComputesOn) {
   auto const worker = start();
   auto const other = cohort::connect(cluster(), worker.ref(), "other");
   auto computing = worker.call(fn<&Everything::compute_for>, std::chrono::milliseconds(600s));
+  auto const idle = launch_test::cpu_ticks(worker.pid());
+  ASSERT_TRUE(eventually([&] { return launch_test::cpu_ticks(worker.pid()) > idle + 3; }));
   other.shut_down();
   EXPECT_EQ(error_of([&] { computing.get(); }).reason(), "the worker was shut down");
   EXPECT_TRUE(worker.wait_until_ended(kBound));
+  ASSERT_TRUE(worker.exit_report());
+  EXPECT_EQ(worker.exit_report()->exit_code, 69);
   end_cluster();
   EXPECT_EQ(failures.count(), 0u);
 }

@@ -5,7 +5,10 @@
 #include <exception>
 #include <fstream>
 
+#include <linux/filter.h>
+#include <netinet/in.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #undef NDEBUG  // the failed assertion is to fail in release builds too
@@ -23,6 +26,37 @@ constexpr auto kBound = 20s;
   char volatile room[4096] = {};
   room[depth % 4096] = 1;
   return depth < 0 ? 0 : dig(depth + 1) + room[0];
+}
+
+void lose_what_arrives() {
+  // TCP's filters see the segment from its header on, whose length is in the upper half of byte 12.
+  sock_filter code[] = {
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 12), BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 4),
+      BPF_STMT(BPF_ALU | BPF_LSH | BPF_K, 2), BPF_STMT(BPF_MISC | BPF_TAX, 0),
+      BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0),  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_X, 0, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, 0xffffffffu),  // no data
+      BPF_STMT(BPF_RET | BPF_K, 0),
+  };
+  sock_fprog const filter{static_cast<unsigned short>(std::size(code)), code};
+  int lost = 0;
+  for (int descriptor = 0; descriptor < 1024; ++descriptor) {
+    sockaddr_in peer{};
+    socklen_t size = sizeof peer;
+    bool const connected =
+        ::getpeername(descriptor, reinterpret_cast<sockaddr*>(&peer), &size) == 0;
+    if (!connected || peer.sin_family != AF_INET) continue;
+    if (::setsockopt(descriptor, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) == 0) ++lost;
+  }
+  if (lost == 0) throw std::runtime_error("no connection takes a filter");
+}
+
+Everything::Everything(int start, cohort::WorkerContext const& context)
+    : start_(start), context_(context) {
+  if (start == -1) throw std::invalid_argument("a start of -1");
+  if (start == -2) std::this_thread::sleep_for(std::chrono::hours(1));
+  if (char const* folder = std::getenv("ARRIVALS")) {
+    std::ofstream(std::string(folder) + '/' + std::to_string(context.index)) << context.count;
+  }
 }
 
 std::string Everything::join(std::vector<std::string> const& parts, std::string separator) {
@@ -60,8 +94,9 @@ void Everything::count(std::int64_t n, Writer<std::int64_t>& out) {
       out.write(i);
       received_ = i + 1;
     }
-  } catch (cohort::Error const&) {
+  } catch (cohort::Error const& error) {
     last_end_ = out.reason();
+    last_error_ = to_string(error.kind());
     throw;
   }
 }
@@ -88,6 +123,15 @@ void Everything::write_to_kept(std::string text) {
   kept_.write(text);
 }
 void Everything::close_kept() { kept_ = {}; }
+void Everything::write_on_a_thread() {
+  writing_ = std::jthread([this](std::stop_token stop) {
+    for (; !stop.stop_requested(); ++received_) kept_.write(std::to_string(received_));
+  });
+}
+std::int64_t Everything::stop_writing() {
+  writing_ = {};
+  return received_;
+}
 
 State<std::vector<std::string>, std::string> Everything::watch(Writer<std::string> updates) {
   kept_ = std::move(updates);
@@ -97,6 +141,7 @@ State<std::vector<std::string>, std::string> Everything::watch(Writer<std::strin
 std::string Everything::how_the_last_stream_ended() const {
   return std::string(to_string(last_end_.load()));
 }
+std::string Everything::what_the_last_stream_threw() { return std::exchange(last_error_, {}); }
 
 std::int64_t Everything::sum(Stream<std::int64_t>& in) {
   std::int64_t sum = start_;
@@ -116,6 +161,17 @@ void Everything::sum_by_callback(Stream<std::int64_t> in) {
       .detach();
 }
 
+void Everything::sum_by_slow_callback(Stream<std::int64_t> in) {
+  std::move(in)
+      .subscribe(
+          [this, told = go_on_.get_future()](std::int64_t value) {
+            told.wait();
+            received_ += value;
+          },
+          [this](CloseReason reason) { last_end_ = reason; })
+      .detach();
+}
+
 void Everything::hold(Stream<std::int64_t> in) { held_ = std::move(in); }
 
 std::int64_t Everything::sum_held() { return sum(held_); }
@@ -124,8 +180,9 @@ void Everything::ping_pong(Stream<int>& in, Writer<int>& out) {
   try {
     for (int const value : in) out.write(value + 1);
     last_end_ = in.reason();
-  } catch (cohort::Error const&) {
+  } catch (cohort::Error const& error) {
     last_end_ = out.reason();
+    last_error_ = to_string(error.kind());
   }
 }
 
@@ -213,6 +270,8 @@ std::uint64_t Everything::allocate(std::uint64_t bytes, std::uint64_t limit) {
   ::setrlimit(RLIMIT_AS, &allowed);
   return std::vector<char>(bytes).size();
 }
+
+void Everything::lose_what_arrives() { conformance::lose_what_arrives(); }
 
 bool Crowd::meet(int calls) {
   std::unique_lock lock(mutex_);

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <csignal>
 #include <cstdint>
+#include <future>
 #include <map>
 #include <mutex>
 #include <stop_token>
@@ -25,15 +26,16 @@ using cohort::State;
 using cohort::Stream;
 using cohort::Writer;
 
+/// From now on this process gets nothing of what its TCP connections carry, while its own data and
+/// the acknowledgements of both sides pass: the network is cut in one direction.
+void lose_what_arrives();
+
 /// Every kind of function. Its Init is a number that results start from.
 class Everything {
  public:
   using Init = int;
-  explicit Everything(int start, cohort::WorkerContext const& context)
-      : start_(start), context_(context) {
-    if (start == -1) throw std::invalid_argument("a start of -1");
-    if (start == -2) std::this_thread::sleep_for(std::chrono::hours(1));
-  }
+  /// Leaves a file named like its index in the folder that the variable ARRIVALS names.
+  explicit Everything(int start, cohort::WorkerContext const& context);
 
   /// Counts the calls of one client; built with what the client says.
   struct Session {
@@ -63,6 +65,7 @@ class Everything {
   void fail_oddly() { throw 42; }  // NOLINT: that is the point
   std::string variable(std::string name) const;
   int pid() const;
+  std::uint32_t index() const { return context_.index; }
   bool compute_until_stopped(std::stop_token stop);  ///< writes "begun" to the kept writer
   void compute_for(std::chrono::milliseconds duration);
 
@@ -78,8 +81,11 @@ class Everything {
   void keep(Writer<std::string> out);
   void write_to_kept(std::string text);
   void close_kept();
+  void write_on_a_thread();     ///< "0", "1", ... to the kept writer
+  std::int64_t stop_writing();  ///< how many the thread wrote
   State<std::vector<std::string>, std::string> watch(Writer<std::string> updates);
   std::string how_the_last_stream_ended() const;
+  std::string what_the_last_stream_threw();  ///< its kind, once
 
   // Streams in, and both ways.
   std::int64_t sum(Stream<std::int64_t>& in);
@@ -87,6 +93,8 @@ class Everything {
   void hold(Stream<std::int64_t> in);  ///< unread
   std::int64_t sum_held();
   void sum_by_callback(Stream<std::int64_t> in);
+  void sum_by_slow_callback(Stream<std::int64_t> in);  ///< which waits for go_on()
+  void go_on() { go_on_.set_value(); }
   std::int64_t received() const { return received_; }
   void ping_pong(Stream<int>& in, Writer<int>& out);
   void fail_in_a_callback(Stream<int> in);
@@ -114,6 +122,7 @@ class Everything {
   void die_on_a_thread(std::string text);
   void die(std::string how);  ///< assertion, stack, terminate, or exit
   std::uint64_t allocate(std::uint64_t bytes, std::uint64_t limit);  ///< with RLIMIT_AS at limit
+  void lose_what_arrives();
 
   using Functions = cohort::FunctionList<
       &Everything::add, &Everything::join, &Everything::echo, &Everything::fail,
@@ -129,7 +138,10 @@ class Everything {
       &Everything::wait_for_own_worker_that_hangs, &Everything::settings_of_own_worker,
       &Everything::chain, &Everything::say, &Everything::print, &Everything::print_lines,
       &Everything::read_word, &Everything::raise, &Everything::die_on_a_thread, &Everything::die,
-      &Everything::allocate, &Everything::outlive>;
+      &Everything::allocate, &Everything::outlive, &Everything::index,
+      &Everything::write_on_a_thread, &Everything::stop_writing,
+      &Everything::what_the_last_stream_threw, &Everything::sum_by_slow_callback,
+      &Everything::go_on, &Everything::lose_what_arrives>;
 
  private:
   int start_;
@@ -141,6 +153,9 @@ class Everything {
   std::atomic<std::int64_t> received_{0};
   std::atomic<int> sessions_{0};
   std::atomic<CloseReason> last_end_{CloseReason::kOpen};
+  std::string last_error_;
+  std::promise<void> go_on_;
+  std::jthread writing_;  // before what it writes to
 };
 
 /// Runs four calls at a time.

@@ -278,6 +278,30 @@ def check_permission(program, folder):
     one_error(dropped, path, "Permission denied")
 
 
+COUNTS = ("count", "nonfinite", "histogram_counts")
+
+
+def units_in(report):
+    return {name: item.attrs["units"].decode() for name, item in report.items()
+            if "units" in item.attrs}
+
+
+def check_units(program, folder):
+    """Where all datasets have the same units, the figures that are of their kind have them too."""
+    path = os.path.join(folder, "same_units.h5")
+    with h5py.File(path, "w") as f:
+        f.create_dataset("x", data=np.arange(10.0)).attrs["units"] = "m s-1"
+        f.create_dataset("y", data=np.arange(5)).attrs["units"] = "m s-1"
+    output = os.path.join(folder, "units_report.h5")
+    expect(run(program, ["--output", output, path])[0] == 0, "units: exit code")
+    with h5py.File(output, "r") as f:
+        kept = ("min", "max", "mean", "std", "min_int64", "max_int64", "min_uint64", "max_uint64",
+                "histogram_edges")
+        expect(units_in(f) == {name: "1" for name in COUNTS} | {name: "m s-1" for name in kept},
+               f"units: {units_in(f)}")
+        expect([n.decode() for n in f["source_units"][:]] == ["m s-1"] * 2, "units: of the sources")
+
+
 def check_reports(program, folder, good):
     """The table and the HDF5 output, as far as other tools see them."""
     path, _ = write_mixed(folder)
@@ -316,6 +340,8 @@ def check_reports(program, folder, good):
                [d["histogram"]["edges"] for d in got["datasets"]], "report: edges")
         expect(len(f["error_text"]) == len(got["errors"]), "report: errors")
         expect(f["histogram_counts"].dims[1][0].name == "/bin", "report: dimension scales")
+        expect(units_in(f) == {name: "1" for name in COUNTS}, "report: units of several kinds")
+    check_units(program, folder)
     code, _, err = run(program, ["--output", os.path.join(folder, "no", "where.h5"), good])
     expect(code != 0 and "No such file" in err, f"report into a missing folder: {code} {err}")
     expect(run(program, ["--output", "/dev/full/x.h5", good])[0] != 0, "report: impossible path")
