@@ -63,14 +63,18 @@ TEST_F(FailingServed, EndsWhereACallbackLetsGoOfTheLastHandle) {
 }
 
 TEST_F(FailingServed, EndsWhereOnFailureLetsGoOfTheLastHandleOfOneThatHasWorkers) {
+  std::atomic<bool> posted{false};  // until then this thread uses the handle
   std::atomic<bool> gone{false};
   std::unique_ptr<Worker<Everything>> worker;
   worker = std::make_unique<Worker<Everything>>(serve({.on_failure = [&](Error const&) {
+    posted.wait(false);
     worker.reset();
     gone = true;
   }}));
   EXPECT_EQ(worker->call(fn<&Everything::add_by_own_worker>, 1, 2).get(), 3);
   worker->post(fn<&Everything::fail_one_way>, "nobody waits");
+  posted = true;
+  posted.notify_one();
   EXPECT_TRUE(eventually([&] { return gone.load(); }));
 }
 
