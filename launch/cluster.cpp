@@ -253,26 +253,25 @@ void Cluster::start_under_mpi(std::span<std::shared_ptr<RemoteWorker> const> wor
   });
   for (auto const& worker : workers) {
     worker->expect_plane();
-    Outputs outputs;
     try {
-      outputs = open_outputs(options);  // first: an agent that is not used is lost, and its rank
+      auto outputs =
+          open_outputs(options);  // first: an agent that is not used is lost, and its rank
+      auto find_agent =
+          ranks_ != nullptr ? take_rank(worker, options, deadline) : spawn_agent(worker, deadline);
+      starts_.push_back(
+          std::async(std::launch::async, [this, worker, options, settings, deadline, find_agent,
+                                          outputs = std::move(outputs)]() mutable {
+            try {
+              worker->adopt(start_local_process(
+                  boot_record(*worker, options, settings), session_->options.worker_arguments,
+                  options, std::move(outputs), starter_through(find_agent(), deadline)));
+            } catch (std::exception const& error) {
+              worker->fail_to_start(error.what());
+            }
+          }));
     } catch (std::exception const& error) {
       worker->fail_to_start(error.what());
-      continue;
     }
-    auto find_agent =
-        ranks_ != nullptr ? take_rank(worker, options, deadline) : spawn_agent(worker, deadline);
-    starts_.push_back(
-        std::async(std::launch::async, [this, worker, options, settings, deadline, find_agent,
-                                        outputs = std::move(outputs)]() mutable {
-          try {
-            worker->adopt(start_local_process(
-                boot_record(*worker, options, settings), session_->options.worker_arguments,
-                options, std::move(outputs), starter_through(find_agent(), deadline)));
-          } catch (std::exception const& error) {
-            worker->fail_to_start(error.what());
-          }
-        }));
   }
 }
 
