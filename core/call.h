@@ -53,10 +53,12 @@ template <class Param, class Arg>
 using HeldArgument =
     std::conditional_t<std::is_same_v<std::remove_cvref_t<Arg>, Param>, Arg&&, Param>;
 
-/// True where the argument may be moved away to outlive the call, if its blocks are borrowed.
+/// True where the argument may be kept to outlive the call, if any blocks are borrowed: by moving
+/// it away, or by a copy that costs nothing.
 template <class Param, class Arg>
-inline constexpr bool kMayBeMoved = !std::is_same_v<std::remove_cvref_t<Arg>, Param> ||
-                                    (!std::is_lvalue_reference_v<Arg> && !std::is_const_v<Arg>);
+inline constexpr bool kMayBeKept =
+    !std::is_same_v<std::remove_cvref_t<Arg>, Param> || std::is_scalar_v<Param> ||
+    (!std::is_lvalue_reference_v<Arg> && !std::is_const_v<Arg>);
 
 /// The encoded arguments of a call, and what keeps their borrowed blocks alive where they moved.
 template <class... Params, class... Args>
@@ -65,7 +67,7 @@ std::shared_ptr<void const> encode_arguments(Message& message, std::tuple<Params
   std::tuple<HeldArgument<Params, Args>...> held{std::forward<Args>(args)...};
   auto const encode_all_of = [&](auto const&... argument) { (encode(message, argument), ...); };
   std::apply(encode_all_of, held);
-  if constexpr ((kMayBeMoved<Params, Args> && ...)) {
+  if constexpr ((kMayBeKept<Params, Args> && ...)) {
     if (message.borrows()) {
       // Once more, since not every type keeps its blocks when it moves.
       auto kept = std::make_shared<std::tuple<Params...>>(std::move(held));

@@ -82,7 +82,7 @@ class [[nodiscard]] Worker {
   /// call() itself only what converting and serializing the arguments throws.
   /// Once it has returned, the arguments may be changed and destroyed. Vectors and strings of 32
   /// KiB and more are not copied: call() returns when their bytes were handed to the kernel, or the
-  /// connection is lost. It returns at once where every argument, small ones too, is an rvalue or
+  /// connection is lost. It returns at once where every argument is an rvalue, a number or
   /// needs a conversion: pass std::move(x).
   template <auto Member, class... Args>
   Future<ResultOf<Member>> call(Fn<Member>, Args&&... args) const {

@@ -54,6 +54,15 @@ TEST_P(Calls, CarryVectorsOf64MiBBothWays) {
   EXPECT_EQ(worker_.call(fn<&Calculator::sum>, std::move(moved)).get(), n * (n - 1) / 2);
 }
 
+TEST_P(Calls, ReturnAtOnceWhereTheirArgumentsCanBeKept) {
+  std::vector<int> many(std::size_t{16} << 18, 7);  // 16 MiB: more than any socket holds
+  double const number = 2;
+  ::kill(worker_.pid(), SIGSTOP);
+  auto joined = worker_.call(fn<&Calculator::join>, std::string("a"), number, std::move(many));
+  ::kill(worker_.pid(), SIGCONT);
+  EXPECT_TRUE(joined.get().starts_with("a/2.000000/7/7"));
+}
+
 TEST_P(Calls, CarryWhatCanOnlyBeMoved) {
   auto const answer = worker_.call(fn<&Calculator::increment>, std::make_unique<int>(41)).get();
   ASSERT_NE(answer, nullptr);
