@@ -45,10 +45,7 @@ void wait_until_constructed(std::span<std::shared_ptr<RemoteWorker> const> worke
       return !worker->constructed().ready();
     });
     if (late == workers.end()) continue;
-    throw Error(
-        ErrorKind::kTimedOut,
-        "it was not ready within " + std::to_string(timeout.count()) + " ms (spawn_timeout)",
-        (*late)->where());
+    throw(*late)->lateness(timeout);
   }
 }
 

@@ -222,6 +222,23 @@ void RemoteWorker::throw_if_not_constructed() const {
   if (construct_->error) throw Error(*construct_->error);
 }
 
+Error RemoteWorker::lateness(milliseconds spawn_timeout) const {
+  auto place = where();
+  auto text =
+      "it was not ready within " + std::to_string(spawn_timeout.count()) + " ms (spawn_timeout): ";
+  session_.engine.run_locked([&] {
+    if (construct_sent_) {
+      text += "its constructor has not returned";
+      place.function = constructor_name_;
+    } else if (control_) {
+      text += "it has not joined MPI";
+    } else {
+      text += process_ ? "its process has not connected" : "its process was not started";
+    }
+  });
+  return Error(ErrorKind::kTimedOut, std::move(text), std::move(place));
+}
+
 Provenance RemoteWorker::where() const {
   Provenance place{.worker = id_, .name = name_, .host = session_.runtime->host};
   session_.engine.run_locked([&] {

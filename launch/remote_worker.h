@@ -48,6 +48,8 @@ class RemoteWorker : public WorkerHandle,
   [[nodiscard]] Future<void> const& constructed() const noexcept { return constructed_; }
   /// Once constructed() is ready: throws its error, where it has one.
   void throw_if_not_constructed() const;
+  /// The Error of a worker that was not constructed in time: it says which step is waited for.
+  [[nodiscard]] Error lateness(std::chrono::milliseconds spawn_timeout) const;
   /// Good once constructed() is.
   [[nodiscard]] std::shared_ptr<Connection> const& connection() const noexcept override {
     return connection_;

@@ -120,7 +120,7 @@ TEST_P(SpawnFailure, TimesOutOnAProgramThatNeverShakesHands) {
       {.spawn_timeout = start_time(), .executable = script("exec sleep 1000\n")}, 0);
   EXPECT_EQ(error.kind(), ErrorKind::kTimedOut);
   EXPECT_EQ(error.reason(), "it was not ready within " + std::to_string(start_time().count()) +
-                                " ms (spawn_timeout)");
+                                " ms (spawn_timeout): its process has not connected");
   EXPECT_GT(error.where().pid, 0);
   EXPECT_GE(Clock::now() - begin, start_time());
 }
@@ -175,6 +175,8 @@ TEST_P(SpawnFailure, TimesOutOnAConstructorThatHangsAndDoesNotWaitForItsOrderlyE
   auto const begin = Clock::now();
   auto const error = failing_spawn<Awkward>({.spawn_timeout = start_time() + 1200ms}, "hang");
   EXPECT_EQ(error.kind(), ErrorKind::kTimedOut);
+  EXPECT_TRUE(contains(error.reason(), "its constructor has not returned"));
+  EXPECT_EQ(error.where().function, "constructor of conformance::Awkward");
   EXPECT_LT(Clock::now() - begin, 60s);
 }
 
