@@ -31,6 +31,7 @@ class Managed {
         ref_(std::move(ref)),
         on_loss_(std::move(on_loss)),
         session_init_(std::move(session_init)...) {}
+  /// The same, by way of a cluster.
   Managed(Cluster& cluster, WorkerRef<W> ref, std::function<void()> on_loss = {},
           SessionInit... session_init)
       : Managed(cluster.runtime(), std::move(ref), std::move(on_loss), std::move(session_init)...) {
