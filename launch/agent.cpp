@@ -29,7 +29,16 @@ constexpr seconds kHelloAtMost{2};
 constexpr seconds kConnectAtMost{30};
 constexpr seconds kStandInAtMost{10};
 
-/// False where it has started no process.
+/// Whether the master, which hangs up otherwise, wants the agent of a worker that has ended to
+/// join.
+bool is_to_join(int master) {
+  set_nonblocking(master, false);
+  char said = 0;
+  return ::recv(master, &said, 1, 0) == 1 && said == kJoinInstead;
+}
+
+/// Whether this process is to join MPI, since nobody else has: no process was started, or it ended
+/// before it joined.
 bool start_and_watch() {
   std::string const variable = std::getenv(kAgentVariable);
   ::unsetenv(kAgentVariable);
@@ -40,23 +49,24 @@ bool start_and_watch() {
     auto const socket =
         go_to_hall(variable.substr(0, slash), number, Deadline::after(kConnectAtMost));
     auto plan = receive_plan(socket.get());
-    if (!plan) return false;
+    if (!plan) return true;
     add_runtime_variables(*plan);
     pid_t pid = -1;
     try {
       pid = start(std::move(*plan));
     } catch (std::exception const& error) {
       answer_plan(socket.get(), -1, error.what());
-      return false;
+      return true;
     }
     started = true;
     answer_plan(socket.get(), pid, {});
     watch_worker(socket.get(), pid, Clock::now() + kJoinsMpi);
+    return is_to_join(socket.get());
   } catch (std::exception const& error) {
     std::fprintf(stderr, "cohort: agent (pid %d): %s\n", static_cast<int>(::getpid()),
                  error.what());
   }
-  return started;
+  return !started;
 }
 
 }  // namespace
@@ -71,7 +81,7 @@ bool is_of_runtime(std::string_view variable) {
 /// whole job for it. One that has started no worker joins MPI in its place: MPI_Comm_spawn would
 /// wait for ever.
 int run_agent() {
-  if (auto* const mpi = mpi_backend(); !start_and_watch() && mpi != nullptr) {
+  if (auto* const mpi = mpi_backend(); start_and_watch() && mpi != nullptr) {
     std::thread([] {
       std::this_thread::sleep_for(kStandInAtMost);
       ::_exit(EXIT_SUCCESS);

@@ -49,6 +49,10 @@ inline constexpr char kWaitsAgain = 'W';
 /// The byte that the master sends before it goes, where the worker is to outlive it.
 inline constexpr char kLeaveWorker = 'L';
 
+/// The byte that the master sends after a worker's end, where the agent is to join MPI in its
+/// place.
+inline constexpr char kJoinInstead = 'J';
+
 /// So long a process that joins MPI is not killed by us: mpirun of Open MPI 4 deadlocks where one
 /// dies while it connects to it (docs/decisions/0007-ranks.md).
 inline constexpr std::chrono::milliseconds kJoinsMpi{1000};

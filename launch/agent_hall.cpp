@@ -122,6 +122,12 @@ void AgentsProcess::expect_end() {
   if (agent_.lender) agent_.lender->expect_back();
 }
 
+void AgentsProcess::stand_in() {
+  if (agent_.socket) {
+    static_cast<void>(::send(agent_.socket.get(), &kJoinInstead, 1, MSG_NOSIGNAL));
+  }
+}
+
 void AgentsProcess::leave_alone() {
   forget();
   static_cast<void>(::send(agent_.socket.get(), &kLeaveWorker, 1, MSG_NOSIGNAL));

@@ -59,6 +59,7 @@ class AgentsProcess : public WatchedProcess {
                 std::function<void(ExitReport)> on_exit, pid_t group);
 
   void expect_end() override;
+  void stand_in() override;
   void leave_alone() override;
   /// Not while it may still be joining MPI, but then.
   void kill() noexcept override;

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <exception>
 #include <future>
 #include <memory>
@@ -19,8 +20,17 @@ namespace {
 
 constexpr std::chrono::seconds kFinalizeAtMost{10};
 constexpr std::chrono::seconds kInitAtMost{60};
+constexpr std::chrono::seconds kStuckAtMost{3};
 std::atomic<int> g_stuck{0};
 std::atomic<bool> g_collective{false};
+
+/// Calls of MPI that somebody is about to end: mpirun of Open MPI 4 may hang where a process leaves
+/// in the middle of one.
+void wait_for_the_stuck() noexcept {
+  constexpr timespec kPause{.tv_sec = 0, .tv_nsec = 5'000'000};
+  auto const end = Clock::now() + kStuckAtMost;
+  while (g_stuck.load() != 0 && Clock::now() < end) ::nanosleep(&kPause, nullptr);
+}
 
 /// What MPI cannot end in time, because a process that it counts on is dead, ends here.
 void finalize(int status, void*) {
@@ -34,7 +44,9 @@ void finalize(int status, void*) {
   };
   int initialised = 0;
   MPI_Initialized(&initialised);
-  if (initialised == 0 || g_collective.load()) return tell();
+  if (initialised == 0) return tell();
+  wait_for_the_stuck();
+  if (g_collective.load()) return tell();
   if (g_stuck.load() != 0) give_up();
   std::thread([give_up] {
     std::this_thread::sleep_for(kFinalizeAtMost);
