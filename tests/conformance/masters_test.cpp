@@ -6,7 +6,6 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "launch/agent.h"
 #include "tests/conformance/conformance.h"
 
 namespace conformance {
@@ -100,8 +99,9 @@ class MasterKilled : public testing::TestWithParam<Place> {
     Clock::duration longest{};
     for (int i = 0; i < rounds && !HasFailure(); ++i) {
       auto const took = Victim(GetParam(), state, {}).lifetime_after(SIGKILL);
-      // One second; over MPI a process is spared while it joins (launch/agent.h).
-      EXPECT_LT(took, (kSanitized ? 3s : 1s) + (over_mpi ? cohort::kJoinsMpi : 0ms));
+      // Over MPI a process is spared while it joins (launch/agent.h), and mpirun has its part in
+      // it.
+      EXPECT_LT(took, over_mpi ? 10s : kSanitized ? 3s : 1s);
       longest = std::max(longest, took);
     }
     std::chrono::duration<double, std::milli> const milliseconds = longest;
