@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <iostream>
 #include <string>
 #include <thread>
 #include <utility>
@@ -15,6 +16,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio_ext.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -142,7 +144,9 @@ class Surroundings {
   void restore() const {
     std::fflush(nullptr);
     check(::dup2(stdin_.get(), STDIN_FILENO), "dup2");
-    std::clearerr(stdin);  // the last worker's may have ended
+    ::__fpurge(stdin);  // of the last worker's, which may have ended
+    std::clearerr(stdin);
+    std::cin.clear();
     check(::dup2(stdout_.get(), STDOUT_FILENO), "dup2");
     check(::dup2(stderr_.get(), STDERR_FILENO), "dup2");
     check(::fchdir(directory_.get()), "fchdir");

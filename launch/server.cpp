@@ -15,6 +15,8 @@ namespace {
 
 /// Some tens of megabytes.
 constexpr std::size_t kUnreadAnswersAtMost = 300'000;
+/// One client that does not read keeps the others from hearing no longer than this.
+constexpr std::chrono::milliseconds kLastWordsEach{10};
 
 }  // namespace
 
@@ -51,16 +53,19 @@ class Server::Guest : public ConnectionHandler, public std::enable_shared_from_t
     server_.part_with(*this);
   }
 
-  /// Nobody waits in a handler: who asks on and does not read is hung up on instead.
+  /// Nobody waits in a handler: who asks on and does not read is hung up on instead. Who reads has
+  /// what waits for him shrink now and then.
   void limit_unread_answers(std::size_t more) {
-    unread_answers_ = client->connection->unsent() == 0 ? 0 : unread_answers_ + more;
+    auto const before = std::exchange(unsent_, client->connection->unsent());
+    unread_answers_ = unsent_ == 0 || unsent_ < before ? 0 : unread_answers_ + more;
     if (unread_answers_ <= kUnreadAnswersAtMost) return;
     throw std::runtime_error("it does not read the answers to its calls, of which " +
                              std::to_string(unread_answers_) + " wait");
   }
 
   Server& server_;
-  std::size_t unread_answers_ = 0;  // to quick calls, at most
+  std::size_t unsent_ = 0;          // bytes, after the last quick calls
+  std::size_t unread_answers_ = 0;  // to quick calls, since it was seen to read
 };
 
 Server::Server(std::shared_ptr<Runtime> runtime, WorkerId id, Settings const& settings, Hooks hooks)
@@ -218,9 +223,10 @@ void Server::send_others_last_words(RemoteFailure const& what, Deadline deadline
     std::unique_lock const lock(mutex_, std::try_to_lock);
     if (!lock.owns_lock()) continue;  // by the thread that dies, perhaps
     for (auto const& guest : guests_) {
-      if (guest->is_owner) continue;
+      if (guest->is_owner || deadline.passed()) continue;
       auto body = guest->client->connection->encoded(what);
-      guest->client->connection->send_last_words(FrameKind::kDying, body, deadline);
+      guest->client->connection->send_last_words(FrameKind::kDying, body,
+                                                 Deadline::after(kLastWordsEach));
     }
     return;
   }

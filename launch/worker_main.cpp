@@ -162,8 +162,8 @@ class WorkerProcess {
     if (failed_.exchange(true)) return;
     master_->send_control(FrameKind::kDying, master_->encoded(what));
     server_->tell_others_of_death(what);
-    say(what);
     runtime_->engine.run_locked([this] { stop_within(shutdown_timeout_); });
+    say(what);  // last: a full pipe may keep the line for ever
   }
 
   /// Tells the master why this process is about to end. From any thread, in any state.

@@ -203,6 +203,18 @@ TEST_P(FailingProcess, KeepsItsExitCodeThoughAnotherClientDoesNotReadItsAnswers)
   EXPECT_EQ(error.exit()->exit_code, 70);
 }
 
+TEST_P(FailingProcess, IsToldThoughNobodyReadsTheLineThatSaysSo) {
+  options.settings.shutdown_timeout = 500ms;
+  auto const held =
+      cohort::spawn_in_foreground<Everything>(cluster(), {.on_failure = failures.listener()}, 0);
+  held.worker.call(fn<&Everything::print>, "", std::string(64 << 10, 'x')).get();  // it is full
+  held.worker.post(fn<&Everything::fail_one_way>, "nobody waits");
+  auto const error = failures.wait_for_first();
+  EXPECT_TRUE(contains(error.reason(), "nobody waits"));
+  ASSERT_TRUE(error.exit());
+  EXPECT_EQ(error.exit()->exit_code, 70);
+}
+
 TEST_P(FailingProcess, IsNotToWaitForAClientThatAsksOnAndDoesNotReadItsAnswers) {
   auto const worker = start();
   auto records = worker.log(cohort::LogLevel::kWarning);

@@ -201,6 +201,18 @@ TEST_P(Lifetimes, HandOverPipesAndExitInTheForeground) {
   EXPECT_TRUE(nothing_is_left(before));
 }
 
+TEST_P(Lifetimes, InTheForegroundReadTheirOwnStdinAlone) {
+  for (std::string const word :
+       {"one", "two", "three", "four"}) {  // a rank's process is used again
+    auto const held = cohort::spawn_in_foreground<Everything>(cluster(), {}, 0);
+    auto const line = word + " and more\n";
+    EXPECT_EQ(::write(held.in.get(), line.data(), line.size()), static_cast<ssize_t>(line.size()));
+    EXPECT_EQ(held.worker.call(fn<&Everything::read_word>).get(), word);
+    held.worker.shut_down();
+    EXPECT_TRUE(held.wait(kBound).has_value() || on_ranks());
+  }
+}
+
 TEST_P(Lifetimes, AreNotSpawnedInTheForegroundWithTheirOutputElsewhere) {
   for (auto const& elsewhere : {SpawnOptions{.redirect_stdout = cohort::Redirect::null()},
                                 SpawnOptions{.redirect_stderr = cohort::Redirect::null()}}) {
