@@ -72,7 +72,7 @@ class Spawner : public MpiBackend {
                  done = std::move(done)]() mutable {
       {
         std::unique_lock lock(mutex_);
-        place_free_.wait(lock, [this] { return spawning_ < kSpawnsAtATime; });
+        place_free_.wait(lock, [this] { return spawning_ < (has_spawned_ ? kSpawnsAtATime : 1); });
         ++spawning_;
       }
       mpi::expect_no_finalize();
@@ -82,8 +82,9 @@ class Spawner : public MpiBackend {
       {
         std::lock_guard const lock(mutex_);
         --spawning_;
+        has_spawned_ = true;
       }
-      place_free_.notify_one();
+      place_free_.notify_all();
       if (result != MPI_SUCCESS) {
         return done({},
                     "MPI_Comm_spawn: " + mpi::describe_error(result) +
@@ -138,6 +139,7 @@ class Spawner : public MpiBackend {
   std::condition_variable place_free_;
   bool started_ = false;
   int spawning_ = 0;
+  bool has_spawned_ = false;  // the first one sets up what the others use
 };
 
 }  // namespace
