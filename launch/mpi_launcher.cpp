@@ -21,6 +21,9 @@ namespace {
 
 /// More at a time gain nothing, and one that hangs takes its place for good.
 constexpr int kSpawnsAtATime = 3;
+/// The first call sets up what the others use, and where others came beside it one of them hung now
+/// and then. One that itself hangs is not waited for any longer.
+constexpr std::chrono::seconds kFirstAlone{5};
 
 /// The one hub of an engine, made when it is first needed. Under the I/O lock.
 std::shared_ptr<MpiHub> hub_of(Engine& engine) {
@@ -72,7 +75,8 @@ class Spawner : public MpiBackend {
                  done = std::move(done)]() mutable {
       {
         std::unique_lock lock(mutex_);
-        place_free_.wait(lock, [this] { return spawning_ < (has_spawned_ ? kSpawnsAtATime : 1); });
+        place_free_.wait_for(lock, kFirstAlone, [this] { return has_spawned_ || spawning_ == 0; });
+        place_free_.wait(lock, [this] { return spawning_ < kSpawnsAtATime; });
         ++spawning_;
       }
       mpi::expect_no_finalize();
@@ -139,7 +143,7 @@ class Spawner : public MpiBackend {
   std::condition_variable place_free_;
   bool started_ = false;
   int spawning_ = 0;
-  bool has_spawned_ = false;  // the first one sets up what the others use
+  bool has_spawned_ = false;
 };
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <exception>
 #include <future>
 #include <memory>
@@ -27,9 +26,9 @@ std::atomic<bool> g_collective{false};
 /// Calls of MPI that somebody is about to end: mpirun of Open MPI 4 may hang where a process leaves
 /// in the middle of one.
 void wait_for_the_stuck() noexcept {
-  constexpr timespec kPause{.tv_sec = 0, .tv_nsec = 5'000'000};
-  auto const end = Clock::now() + kStuckAtMost;
-  while (g_stuck.load() != 0 && Clock::now() < end) ::nanosleep(&kPause, nullptr);
+  constexpr std::chrono::milliseconds kPause{5};
+  auto const end = Deadline::after(kStuckAtMost);
+  while (g_stuck.load() != 0 && !end.passed()) std::this_thread::sleep_for(kPause);
 }
 
 /// What MPI cannot end in time, because a process that it counts on is dead, ends here.

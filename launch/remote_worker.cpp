@@ -413,16 +413,13 @@ std::string RemoteWorker::describe_end() const {
   };
   // Our SIGKILL may have come too late to be what ended it.
   bool const killed_by_us = killed_by_us_ && (!exit_ || exit_->signal == SIGKILL);
+  bool const exited = !killed_by_us && exit_ && !exit_->to_string().empty();
   // We hung up on it: its exit, where it was quicker than our SIGKILL, only follows from that.
   bool const hung_up = end_ == End::kSilent || end_ == End::kProtocol;
-  if (!killed_by_us && exit_ && !exit_->to_string().empty()) {
-    if (hung_up) add(end_text_);
-    add(exit_->to_string());
-    if (!control_) add("before it had connected");
-  } else {
-    add(end_text_);
-    if (killed_by_us) add("it was killed");
-  }
+  if (!exited || hung_up) add(end_text_);
+  if (exited) add(exit_->to_string());
+  if (exited && !control_) add("before it had connected");
+  if (killed_by_us) add("it was killed");
   if (text.empty()) text = "the worker is gone";
   return text;
 }
