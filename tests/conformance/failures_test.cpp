@@ -91,6 +91,18 @@ TEST_F(FailingServed, LogsWhatACallbackOfItsOwnThrowsAndLivesOn) {
   EXPECT_EQ(failures.count(), 0u);
 }
 
+/// Frames that each ask a worker for its settings.
+std::string calls_of_settings(std::uint64_t count) {
+  std::string calls;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    cohort::FrameHeader const header{.kind = cohort::FrameKind::kCall,
+                                     .function = cohort::kBuiltin<&cohort::Server::settings>,
+                                     .call = cohort::CallId{i}};
+    calls.append(reinterpret_cast<char const*>(&header), sizeof header);
+  }
+  return calls;
+}
+
 class FailingProcess : public ProcessConformance {};
 COHORT_EACH_PROCESS_PLACE(FailingProcess);
 
@@ -188,13 +200,7 @@ TEST_P(FailingProcess, KeepsItsExitCodeThoughAnotherClientDoesNotReadItsAnswers)
   auto const worker = start();
   cohort::test::Stranger const other(worker.ref().address.endpoint);
   other.shake_hands(cluster().runtime()->secret, cluster().runtime()->description);
-  std::string questions;  // whose answers fill the socket, and more
-  for (std::uint64_t i = 0; i < 200'000; ++i) {
-    cohort::FrameHeader const header{.kind = cohort::FrameKind::kCall,
-                                     .function = cohort::kBuiltin<&cohort::Server::settings>,
-                                     .call = cohort::CallId{i}};
-    questions.append(reinterpret_cast<char const*>(&header), sizeof header);
-  }
+  auto const questions = calls_of_settings(200'000);  // whose answers fill the socket, and more
   other.send(questions);
   worker.post(fn<&Everything::fail_one_way>, "nobody waits");
   auto const error = failures.wait_for_first();
@@ -220,13 +226,7 @@ TEST_P(FailingProcess, IsNotToWaitForAClientThatAsksOnAndDoesNotReadItsAnswers) 
   auto records = worker.log(cohort::LogLevel::kWarning);
   cohort::test::Stranger const other(worker.ref().address.endpoint);
   other.shake_hands(cluster().runtime()->secret, cluster().runtime()->description);
-  std::string questions;
-  for (std::uint64_t i = 0; i < 50'000; ++i) {
-    cohort::FrameHeader const header{.kind = cohort::FrameKind::kCall,
-                                     .function = cohort::kBuiltin<&cohort::Server::settings>,
-                                     .call = cohort::CallId{i}};
-    questions.append(reinterpret_cast<char const*>(&header), sizeof header);
-  }
+  auto const questions = calls_of_settings(50'000);
   // Until the worker hangs up.
   for (int i = 0; i < 40; ++i) other.send(questions);
   auto const record = records.next();

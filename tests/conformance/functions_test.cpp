@@ -268,6 +268,17 @@ class MemoryWatch {
 constexpr std::int64_t kManyElements =
     launch_test::kAsan || launch_test::kTsan ? 1'000'000 : 10'000'000;
 
+/// Another thread, which its reader holds back.
+std::jthread write_many(Writer<std::int64_t> input) {
+  return std::jthread([input = std::move(input)]() mutable {
+    try {
+      for (std::int64_t i = 0; i < kManyElements; ++i) input.write(i);
+    } catch (Error const& error) {
+      ADD_FAILURE() << error.what();
+    }
+  });
+}
+
 TEST_P(FunctionsOfAProcess, HoldMemoryBoundedWhenTheReaderSleeps) {
   auto const worker = start();
   MemoryWatch const memory(worker.pid());
@@ -289,13 +300,7 @@ TEST_P(FunctionsOfAProcess, HoldMemoryBoundedWhenTheyReadLater) {
   MemoryWatch const memory(worker.pid());
   auto open = worker.open(fn<&Everything::hold>);
   open.result.get();
-  std::jthread const writer([input = std::move(open.input)]() mutable {
-    try {
-      for (std::int64_t i = 0; i < kManyElements; ++i) input.write(i);
-    } catch (Error const& error) {
-      ADD_FAILURE() << error.what();
-    }
-  });
+  auto const writer = write_many(std::move(open.input));
   EXPECT_TRUE(launch_test::rests(::getpid()));  // the writer waits
 
   memory.expect_little_growth();
@@ -331,13 +336,7 @@ TEST_P(FunctionsOfAProcess, HoldMemoryBoundedWhenACallbackOfTheirsIsSlow) {
   MemoryWatch const memory(worker.pid());
   auto open = worker.open(fn<&Everything::sum_by_slow_callback>);
   open.result.get();
-  std::jthread const writer([input = std::move(open.input)]() mutable {
-    try {
-      for (std::int64_t i = 0; i < kManyElements; ++i) input.write(i);
-    } catch (Error const& error) {
-      ADD_FAILURE() << error.what();
-    }
-  });
+  auto const writer = write_many(std::move(open.input));
   EXPECT_TRUE(launch_test::rests(::getpid()));  // the writer waits
   memory.expect_little_growth();
   worker.call(fn<&Everything::go_on>).get();
