@@ -8,7 +8,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
-#include <iostream>
 #include <string>
 #include <thread>
 #include <utility>
@@ -146,7 +145,6 @@ class Surroundings {
     check(::dup2(stdin_.get(), STDIN_FILENO), "dup2");
     ::__fpurge(stdin);  // of the last worker's, which may have ended
     std::clearerr(stdin);
-    std::cin.clear();
     check(::dup2(stdout_.get(), STDOUT_FILENO), "dup2");
     check(::dup2(stderr_.get(), STDERR_FILENO), "dup2");
     check(::fchdir(directory_.get()), "fchdir");
