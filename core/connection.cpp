@@ -29,7 +29,7 @@ Connection::Connection(Engine& engine, std::unique_ptr<Channel> channel, Setting
   reader_.preload(already_read);
 }
 
-Connection::~Connection() { fail_pending(ErrorKind::kDisconnected, "the connection was closed"); }
+Connection::~Connection() { fail_pending({ErrorKind::kDisconnected, "the connection was closed"}); }
 
 void Connection::start() {
   // In one go: input that is read before the preloaded bytes are parsed would be handled twice.
@@ -57,7 +57,7 @@ void Connection::close(ErrorKind kind, std::string reason) {
     engine_.detach(*this);
   });
   channel_->shut_down();
-  fail_pending(kind, reason);
+  fail_pending({kind, std::move(reason)});
 }
 
 // ---- calling ---------------------------------------------------------------------------------
@@ -68,7 +68,7 @@ void Connection::call(FunctionId function, Message& arguments, CallState& state,
   if (auto refusal = too_large(kMessage, arguments.size(), settings_.max_message_size);
       !refusal.empty()) {
     arguments.clear();
-    return refuse_call(state, {ErrorKind::kRefused, std::move(refusal), {}}, wanted, streams);
+    return refuse_call(state, {ErrorKind::kRefused, std::move(refusal)}, wanted, streams);
   }
   check_borrowing(arguments, owner);
   std::unique_lock lock(mutex_);
@@ -113,9 +113,9 @@ void Connection::send_call(std::unique_lock<std::mutex>& lock, FrameHeader const
 }
 
 /// The call cannot be sent: all that belongs to it fails at once.
-void Connection::refuse_call(CallState& state, Lost const& why, StreamsWanted wanted,
+void Connection::refuse_call(CallState& state, Error const& why, StreamsWanted wanted,
                              CallStreams* streams) {
-  auto const error = lost_error(why, state.function);
+  auto const error = at_function(why, state.function);
   if (streams != nullptr) {
     *streams = make_streams({state.id, true}, wanted, state.function);
     static_cast<void>(streams_.take({state.id, true}));
@@ -130,14 +130,14 @@ void Connection::post(FunctionId function, std::string_view name, Message& argum
   if (auto refusal = too_large(kMessage, arguments.size(), settings_.max_message_size);
       !refusal.empty()) {
     arguments.clear();
-    throw lost_error({ErrorKind::kRefused, std::move(refusal), {}}, name);
+    throw at_function({ErrorKind::kRefused, std::move(refusal)}, name);
   }
   check_borrowing(arguments, owner);
   std::unique_lock lock(mutex_);
   if (lost_ || broken_out_) {
     arguments.clear();
-    throw lost_error(
-        lost_ ? *lost_ : Lost{ErrorKind::kDisconnected, "the connection has ended", {}}, name);
+    throw at_function(lost_ ? *lost_ : Error(ErrorKind::kDisconnected, "the connection has ended"),
+                      name);
   }
   send_call(lock,
             {.kind = FrameKind::kCall,
@@ -194,20 +194,19 @@ void Connection::cancel(CallState const& state) {
   }
   tell_sent(sent);
   auto const error =
-      lost_error({ErrorKind::kCancelled, "the caller cancelled the call", {}}, taken->function);
+      at_function({ErrorKind::kCancelled, "the caller cancelled the call"}, taken->function);
   auto const open = streams_.take({state.id, true});
   if (open.in) open.in->end(std::make_unique<Error>(error));
   if (open.out) open.out->close(CloseReason::kFailed, error);
   taken->settle_with(error);
 }
 
-void Connection::fail_pending(ErrorKind kind, std::string const& reason,
-                              std::optional<ExitReport> const& exit) {
+void Connection::fail_pending(Error why) {
   std::vector<CallState*> taken;
   Sent sent;
   {
     std::lock_guard const lock(mutex_);
-    if (!lost_) lost_ = std::make_unique<Lost>(Lost{kind, reason, exit});
+    if (!lost_) lost_ = std::make_unique<Error>(std::move(why));
     broken_out_ = true;
     out_.clear(sent);
     take_drain_waiters(sent.events);
@@ -218,13 +217,13 @@ void Connection::fail_pending(ErrorKind kind, std::string const& reason,
   }
   tell_sent(sent);
   end_streams(StreamTable::Whose::kAll, *lost_);
-  for (auto* state : taken) state->settle_with(lost_error(*lost_, state->function));
+  for (auto* state : taken) state->settle_with(at_function(*lost_, state->function));
 }
 
-Error Connection::lost_error(Lost const& lost, std::string_view function) const {
+Error Connection::at_function(Error const& why, std::string_view function) const {
   auto where = peer_;
   where.function = readable_signature(function);
-  return Error(lost.kind, lost.reason, std::move(where), {}, lost.exit);
+  return Error(why.kind(), why.reason(), std::move(where), why.exception_type(), why.exit());
 }
 
 bool Connection::lost() const {
@@ -365,6 +364,7 @@ void Connection::send_some(Sent& sent) noexcept {
     switch (result.status) {
       case IoResult::Status::kMoved:
         out_.consume(result.bytes, sent);
+        peer_takes_ = true;
         break;
       case IoResult::Status::kWouldBlock:
         waits_for_room_ = true;

@@ -95,9 +95,8 @@ class Connection : public Source, public Gatherer {
             std::shared_ptr<void const> owner = {});
   /// Settles the call as cancelled and tells the peer. Nothing happens where it is settled.
   void cancel(CallState const& state);
-  /// Fails all calls that wait, and every later one, as lost for this reason.
-  void fail_pending(ErrorKind kind, std::string const& reason,
-                    std::optional<ExitReport> const& exit = std::nullopt);
+  /// Fails all calls that wait, and every later one, for this reason; each at its own function.
+  void fail_pending(Error why);
 
   // ---- answering
 
@@ -159,11 +158,6 @@ class Connection : public Source, public Gatherer {
     std::uint32_t generation = 1;
     std::uint32_t next_free = 0;
   };
-  struct Lost {
-    ErrorKind kind;
-    std::string reason;
-    std::optional<ExitReport> exit;
-  };
 
   // Under mutex_.
   CallId add_pending(CallState& state);
@@ -184,14 +178,16 @@ class Connection : public Source, public Gatherer {
   [[nodiscard]] CallStreams make_streams(StreamKey key, StreamsWanted wanted,
                                          std::string_view function);
   [[nodiscard]] Error error_of(RemoteFailure failure, std::string_view function) const;
-  void end_streams(StreamTable::Whose whose, Lost const& lost);
-  void refuse_call(CallState& state, Lost const& why, StreamsWanted wanted, CallStreams* streams);
+  void end_streams(StreamTable::Whose whose, Error const& why);
+  void refuse_call(CallState& state, Error const& why, StreamsWanted wanted, CallStreams* streams);
   void settle_answered();
   void settle_answered(CallState& state, Frame const& frame);
   void hand_over_calls();
   void handle_control(FrameHeader const& header);
   void end(ConnectionHandler::End end, std::string text);
   void heartbeat();
+  [[nodiscard]] bool is_too_long(int intervals) const;
+  [[nodiscard]] bool reads_nothing();
   void schedule_heartbeat();
 
   [[nodiscard]] std::shared_ptr<Connection> shared() {
@@ -199,7 +195,7 @@ class Connection : public Source, public Gatherer {
   }
   void check_borrowing(Message const& arguments, std::shared_ptr<void const> const& owner) const;
   void tell_sent(Sent& sent) noexcept;
-  [[nodiscard]] Error lost_error(Lost const& lost, std::string_view function) const;
+  [[nodiscard]] Error at_function(Error const& why, std::string_view function) const;
 
   Engine& engine_;
   std::unique_ptr<Channel> const channel_;
@@ -214,12 +210,13 @@ class Connection : public Source, public Gatherer {
   bool held_back_ = false;       // engine_ will flush it
   bool waits_for_room_ = false;  // engine_ will tell when the channel takes bytes again
   bool broken_out_ = false;      // nothing can be sent any more
+  bool peer_takes_ = true;       // some of what was to be sent, since the last heartbeat
   Clock::time_point last_flush_{};
   Burst burst_;
   std::uint32_t outstanding_ = 0;
   std::vector<Slot> slots_;
   std::uint32_t first_free_ = kNoSlot;
-  std::unique_ptr<Lost> lost_;         // set: calls fail at once
+  std::unique_ptr<Error> lost_;        // set: calls fail at once
   std::vector<Event*> drain_waiters_;  // set once nothing waits to be sent
 
   // Under the I/O lock.
@@ -232,6 +229,7 @@ class Connection : public Source, public Gatherer {
   std::uint64_t receipts_ = 0;
   std::uint64_t receipts_seen_ = 0;
   int silent_intervals_ = 0;
+  int unread_intervals_ = 0;
   bool late_start_ = false;
   TimerId heartbeat_timer_{};
 

@@ -118,7 +118,7 @@ void Connection::settle_answered(CallState& state, Frame const& frame) {
     }
     state.settle();
   } catch (std::exception const& error) {
-    state.settle_with(lost_error({ErrorKind::kProtocol, error.what(), {}}, state.function));
+    state.settle_with(at_function({ErrorKind::kProtocol, error.what()}, state.function));
   }
 }
 
@@ -174,7 +174,7 @@ void Connection::end(ConnectionHandler::End end, std::string text) {
   engine_.detach(*this);
   channel_->shut_down();
   // Functions that run here need not wait until somebody knows the cause.
-  end_streams(StreamTable::Whose::kTheirs, {ErrorKind::kDisconnected, text, {}});
+  end_streams(StreamTable::Whose::kTheirs, {ErrorKind::kDisconnected, text});
   handler_.on_end(end, std::move(text));
 }
 
@@ -187,19 +187,34 @@ void Connection::schedule_heartbeat() {
 }
 
 /// Silence is counted in intervals of this side's own timer, not by the clock, so that a process
-/// that was itself stopped or suspended does not find everybody else dead when it wakes.
+/// that was itself stopped or suspended does not find everybody else dead when it wakes. A peer
+/// that takes nothing of what waits for it is no better than a silent one.
 void Connection::heartbeat() {
   if (ended_) return;
   bool const silent = receipts_ == receipts_seen_ && (receipts_ != 0 || !late_start_);
-  silent_intervals_ = silent ? silent_intervals_ + 1 : 0;
   receipts_seen_ = receipts_;
-  if (silent_intervals_ * settings_.heartbeat_interval >= settings_.heartbeat_timeout) {
-    return end(ConnectionHandler::End::kSilent,
-               "no sign of life for " + std::to_string(settings_.heartbeat_timeout.count()) +
-                   " ms (heartbeat_timeout): the process hangs or the network is cut");
+  silent_intervals_ = silent ? silent_intervals_ + 1 : 0;
+  unread_intervals_ = reads_nothing() ? unread_intervals_ + 1 : 0;
+  auto const timeout = std::to_string(settings_.heartbeat_timeout.count()) +
+                       " ms (heartbeat_timeout): the process hangs or the network is cut";
+  if (is_too_long(silent_intervals_)) {
+    return end(ConnectionHandler::End::kSilent, "no sign of life for " + timeout);
+  }
+  if (is_too_long(unread_intervals_)) {
+    return end(ConnectionHandler::End::kSilent, "it has read nothing for " + timeout);
   }
   send_control(FrameKind::kHeartbeat);
   schedule_heartbeat();
+}
+
+bool Connection::is_too_long(int intervals) const {
+  return intervals * settings_.heartbeat_interval >= settings_.heartbeat_timeout;
+}
+
+/// Since the last time that this was asked.
+bool Connection::reads_nothing() {
+  std::lock_guard const lock(mutex_);
+  return !std::exchange(peer_takes_, false) && waits_for_room_;
 }
 
 }  // namespace cohort

@@ -53,8 +53,8 @@ void Connection::handle_of_stream(Frame const& frame) {
     case FrameKind::kStop:
       if (!open.out) return;
       return open.out->close(CloseReason::kClosedByPeer,
-                             lost_error({ErrorKind::kCancelled, "the reader closed the stream", {}},
-                                        open.out->function()));
+                             at_function({ErrorKind::kCancelled, "the reader closed the stream"},
+                                         open.out->function()));
     default: {
       std::uint64_t bytes = 0;
       if (frame.header.length != sizeof bytes) {
@@ -84,16 +84,16 @@ void Connection::fail_streams(CallId call, RemoteFailure const& failure) {
   if (open.in) open.in->close();
 }
 
-void Connection::end_streams(StreamTable::Whose whose, Lost const& lost) {
+void Connection::end_streams(StreamTable::Whose whose, Error const& why) {
   for (auto const& open : streams_.take_all(whose)) {
-    auto const error = lost_error(lost, open.in ? open.in->function() : open.out->function());
+    auto const error = at_function(why, open.in ? open.in->function() : open.out->function());
     if (open.in) open.in->end(std::make_unique<Error>(error));
     if (open.out) open.out->close(CloseReason::kFailed, error);
   }
 }
 
 void Connection::interrupt_streams(ErrorKind kind, std::string reason) {
-  end_streams(StreamTable::Whose::kAll, {kind, std::move(reason), {}});
+  end_streams(StreamTable::Whose::kAll, {kind, std::move(reason)});
 }
 
 void Connection::send_of_stream(FrameKind kind, StreamKey key, Message& body, Owners& released,

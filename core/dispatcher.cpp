@@ -1,6 +1,7 @@
 #include "core/dispatcher.h"
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
 #include <string>
 
@@ -9,6 +10,8 @@ namespace {
 
 /// Bytes of results that a caller may leave unread.
 constexpr std::size_t kUnreadAtMost = 32 << 20;
+/// Who waits for a reader sees at such intervals whether the worker is to end.
+constexpr std::chrono::milliseconds kLooksForTheEnd{100};
 /// Cancels that may be kept of calls that are not in the queue (any more): more are a peer's fault.
 constexpr std::size_t kLateCancelsAtMost = 4096;
 
@@ -189,11 +192,10 @@ void Dispatcher::run_call(Client& client, Frame const& frame, Leave leave, bool 
   void* object = nullptr;
   auto const* entry = find(header.function, object);
   if (entry == nullptr) {
-    return wait_for_reader(
-        client, fail(client, header,
-                     {.kind = RemoteFailure::Kind::kRefused,
-                      .text = "the worker has no function " +
-                              std::to_string(static_cast<std::uint32_t>(header.function))}));
+    return fail(client, header,
+                {.kind = RemoteFailure::Kind::kRefused,
+                 .text = "the worker has no function " +
+                         std::to_string(static_cast<std::uint32_t>(header.function))});
   }
   CallContext context{engine_, client, {}, std::move(leave.stop)};
   if (((header.flags & frame_flags::kStreams) | entry->stream_flags) != 0 &&
@@ -201,56 +203,70 @@ void Dispatcher::run_call(Client& client, Frame const& frame, Leave leave, bool 
     return;
   }
   auto const output = context.streams.out;
-  std::size_t unsent = 0;
   try {
     entry->thunk(object, frame.bytes(), context, reply);
     if (output) output->function_returned();
     if ((header.flags & frame_flags::kOneWay) == 0) {
-      unsent = client.connection->reply(header.call, header.function, reply.body,
-                                        std::move(reply.owner), more_follows);
+      wait_for_reader(client, client.connection->reply(header.call, header.function, reply.body,
+                                                       std::move(reply.owner), more_follows));
     }
   } catch (detail::BadArguments const& error) {
-    unsent = fail(client, header, {.kind = RemoteFailure::Kind::kRefused, .text = error.what()});
+    fail(client, header, {.kind = RemoteFailure::Kind::kRefused, .text = error.what()});
   } catch (...) {
+    if (was_interrupted()) return;
     auto text = describe_current_exception();
-    unsent = fail(client, header,
-                  {.kind = RemoteFailure::Kind::kThrew,
-                   .exception_type = std::move(text.type),
-                   .text = std::move(text.what),
-                   .function = readable_signature(entry->signature)});
+    fail(client, header,
+         {.kind = RemoteFailure::Kind::kThrew,
+          .exception_type = std::move(text.type),
+          .text = std::move(text.what),
+          .function = readable_signature(entry->signature)});
   }
   reply.body.clear();
   reply.owner.reset();
-  wait_for_reader(client, unsent);
 }
 
-/// The worker waits for a caller that does not fetch its results, rather than fill its memory.
+/// By the end of the worker, which closed its streams: its caller hears of that end.
+bool Dispatcher::was_interrupted() const {
+  if (!stopping_.load()) return false;
+  try {
+    throw;
+  } catch (Error const& error) {
+    return error.kind() == ErrorKind::kCancelled;
+  } catch (...) {
+    return false;
+  }
+}
+
+/// The worker waits for a caller that does not fetch its results, rather than fill its memory; one
+/// that takes none of them for heartbeat_timeout is hung up on.
 void Dispatcher::wait_for_reader(Client& client, std::size_t unsent) {
-  if (unsent > kUnreadAtMost) static_cast<void>(client.connection->drain(Deadline::never()));
+  if (engine_.in_handler()) return;
+  for (; unsent > kUnreadAtMost && !stopping_.load(); unsent = client.connection->unsent()) {
+    static_cast<void>(client.connection->drain(Deadline::after(kLooksForTheEnd)));
+  }
 }
 
 /// False where the call does not run: its caller has cancelled it, or made it without them.
 bool Dispatcher::open_streams(CallContext& context, FrameHeader const& call,
                               FunctionEntry const& entry) {
   if ((call.flags & frame_flags::kStreams) != entry.stream_flags) {
-    wait_for_reader(context.client, fail(context.client, call,
-                                         {.kind = RemoteFailure::Kind::kRefused,
-                                          .text = "the function has other streams than its call"}));
+    fail(context.client, call,
+         {.kind = RemoteFailure::Kind::kRefused,
+          .text = "the function has other streams than its call"});
     return false;
   }
   context.streams = context.client.connection->streams().find({call.call, false});
   return context.streams.in != nullptr || context.streams.out != nullptr;
 }
 
-/// Returns what Connection::reply does.
-std::size_t Dispatcher::fail(Client& client, FrameHeader const& call, RemoteFailure failure) {
+void Dispatcher::fail(Client& client, FrameHeader const& call, RemoteFailure failure) {
   if ((call.flags & frame_flags::kOneWay) != 0) {
     if (background_failure_) background_failure_(std::move(failure));
-    return 0;
+    return;
   }
   client.connection->fail_streams(call.call, failure);
   failure.function.clear();  // the caller knows it
-  return client.connection->reply_failure(call.call, call.function, failure);
+  wait_for_reader(client, client.connection->reply_failure(call.call, call.function, failure));
 }
 
 void Dispatcher::run_now(Client& client, Frame const& frame) {

@@ -99,8 +99,9 @@ class Dispatcher {
   void run_call(Client& client, Frame const& frame, Leave leave, bool more_follows, Reply& reply);
   [[nodiscard]] bool open_streams(CallContext& context, FrameHeader const& call,
                                   FunctionEntry const& entry);
-  std::size_t fail(Client& client, FrameHeader const& call, RemoteFailure failure);
-  static void wait_for_reader(Client& client, std::size_t unsent);
+  void fail(Client& client, FrameHeader const& call, RemoteFailure failure);
+  void wait_for_reader(Client& client, std::size_t unsent);
+  [[nodiscard]] bool was_interrupted() const;  // in a catch block
   [[nodiscard]] FunctionEntry const* find(FunctionId function, void*& object) const;
   [[nodiscard]] std::optional<Leave> leave_for(Client const& client, FrameHeader const& call);
   [[nodiscard]] std::optional<Leave> leave_for(Name call, bool takes_stop_token);  // under mutex_

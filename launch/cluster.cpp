@@ -259,9 +259,11 @@ void Cluster::start_under_mpi(std::span<std::shared_ptr<RemoteWorker> const> wor
           std::async(std::launch::async, [this, worker, options, settings, deadline, find_agent,
                                           outputs = std::move(outputs)]() mutable {
             try {
+              auto agent = find_agent();
+              if (!agent.socket) return;  // spawn() says that it is late
               worker->adopt(start_local_process(
                   boot_record(*worker, options, settings), session_->options.worker_arguments,
-                  options, std::move(outputs), starter_through(find_agent(), deadline)));
+                  options, std::move(outputs), starter_through(std::move(agent), deadline)));
             } catch (std::exception const& error) {
               worker->fail_to_start(error.what());
             }
@@ -278,6 +280,10 @@ Cluster::FindAgent Cluster::spawn_agent(std::shared_ptr<RemoteWorker> const& wor
                                         Deadline deadline) {
   required_mpi_backend().spawn(
       hall_->variable_of(worker->serial()), "--cohort-worker=" + worker->id().to_string(),
+      [weak = std::weak_ptr(worker)] {
+        auto const alive = weak.lock();
+        return alive && !alive->ended();
+      },
       [weak = std::weak_ptr(worker), weak_runtime = std::weak_ptr(session_->runtime)](
           MpiBackend::MakePlane const& make_plane, std::string failure) {
         auto const runtime = weak_runtime.lock();  // a call that hangs must not keep it
@@ -285,8 +291,7 @@ Cluster::FindAgent Cluster::spawn_agent(std::shared_ptr<RemoteWorker> const& wor
         if (runtime && alive) alive->take_plane(runtime->engine, make_plane, std::move(failure));
       });
   return [this, serial = worker->serial(), deadline] {
-    if (auto agent = hall_->wait_for(serial, deadline)) return AgentHandle{std::move(agent), {}};
-    throw std::runtime_error("MPI did not start a process for it in time");
+    return AgentHandle{hall_->wait_for(serial, deadline), {}};
   };
 }
 

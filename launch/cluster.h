@@ -102,6 +102,7 @@ class Cluster {
   void start_under_mpi(std::span<std::shared_ptr<RemoteWorker> const> workers,
                        SpawnOptions const& options, Settings const& settings, Deadline deadline);
   /// Waits for a worker's agent. Throws std::runtime_error where none comes.
+  /// Waits for it: without a socket where it does not come in time. Throws where there is none.
   using FindAgent = std::function<AgentHandle()>;
   [[nodiscard]] FindAgent spawn_agent(std::shared_ptr<RemoteWorker> const& worker,
                                       Deadline deadline);

@@ -34,16 +34,17 @@ class ConnectionHandle : public WorkerHandle, public ConnectionHandler {
   std::shared_ptr<Batch> on_calls(std::shared_ptr<Batch> batch) override { return batch; }
   void on_cancel(CallId) override {}
   void on_shutdown() override {}
-  void on_dying(RemoteFailure what) override { dying_of_ = std::move(what.text); }
+  void on_dying(RemoteFailure what) override { dying_of_ = std::move(what); }
   /// How its process ended is its master's to know; what it said before it did is told here too.
   void on_end(End end, std::string text) override {
     if (end == End::kGoodbye) text = "the worker was shut down";
-    if (!dying_of_.empty()) text = std::move(dying_of_) + "; " + text;
-    connection_->fail_pending(ErrorKind::kDisconnected, text);
+    if (!dying_of_.text.empty()) text = dying_of_.text + "; " + text;
+    connection_->fail_pending(
+        {ErrorKind::kDisconnected, std::move(text), {}, std::move(dying_of_.exception_type)});
     set_ended();
   }
 
-  std::string dying_of_;
+  RemoteFailure dying_of_;
   Event ended_;
 };
 

@@ -109,7 +109,10 @@ LocalProcess start_local_process(BootRecord boot, std::vector<std::string> const
   plan.descriptors = std::move(outputs.files);
   process.stdout_pipe = std::move(outputs.stdout_pipe);
   process.stderr_pipe = std::move(outputs.stderr_pipe);
-  plan.directory = options.directory.string();
+  // An agent's own working directory may be another one.
+  if (!options.directory.empty()) {
+    plan.directory = std::filesystem::absolute(options.directory).string();
+  }
   boot.parent_pid = starter.parent;
   if (boot.transport == Transport::kUnix) {
     auto [ours, theirs] = make_socket_pair();

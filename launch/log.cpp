@@ -48,6 +48,7 @@ class Subscribers {
 
   void add(LogLevel level, std::uint32_t per_second, Writer<LogRecord> out, Provenance here) {
     std::lock_guard const lock(mutex_);
+    std::erase_if(each_, [](auto const& subscriber) { return subscriber->has_left(); });
     each_.push_back(std::make_unique<Subscriber>(
         Subscriber{level, per_second, std::move(out), std::move(here)}));
     count_.store(each_.size(), std::memory_order_relaxed);
@@ -59,7 +60,7 @@ class Subscribers {
     auto const now = std::chrono::system_clock::now();
     std::erase_if(each_, [&](auto const& subscriber) {
       if (level >= subscriber->level) subscriber->tell(level, line, now);
-      return subscriber->out.reason() != CloseReason::kOpen;
+      return subscriber->has_left();
     });
     count_.store(each_.size(), std::memory_order_relaxed);
   }
@@ -74,6 +75,7 @@ class Subscribers {
     std::uint32_t in_this_second = 0;
     std::uint32_t lost = 0;
 
+    [[nodiscard]] bool has_left() const { return out.reason() != CloseReason::kOpen; }
     void tell(LogLevel of, std::string_view line, std::chrono::system_clock::time_point now) {
       if (now - second >= std::chrono::seconds(1)) {
         second = now;

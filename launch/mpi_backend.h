@@ -44,8 +44,10 @@ class MpiBackend {
   /// an earlier worker there does not meet them: `life` is how many it has been before.
   [[nodiscard]] virtual MakePlane plane_to_rank(std::uint32_t rank, std::uint32_t life) = 0;
   /// Starts a process of this executable as an agent; `agent_variable` is what its environment says
-  /// (launch/agent.h), `label` its argument. The worker below it is what MPI talks to.
-  virtual void spawn(std::string agent_variable, std::string label, Spawned done) = 0;
+  /// (launch/agent.h), `label` its argument. The worker below it is what MPI talks to. The call may
+  /// have to wait for others; it is not made, and `done` not called, where `wanted` says no then.
+  virtual void spawn(std::string agent_variable, std::string label, std::function<bool()> wanted,
+                     Spawned done) = 0;
   /// In an agent that has no worker: joins MPI in its place, for whoever waits there. May hang.
   virtual void stand_in() noexcept = 0;
   /// In a worker: MPI_Init. Throws std::runtime_error.

@@ -4,7 +4,12 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
+#include <functional>
 #include <mutex>
+#include <optional>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -39,6 +44,15 @@ std::shared_ptr<MpiHub> hub_of(Engine& engine) {
   return hub;
 }
 
+/// By its name, which stays when this process dies meanwhile: mpirun hangs over a program that it
+/// does not find. Where the file was deleted or replaced on disk, by the link that stays good then.
+std::string executable_for_mpi() {
+  std::error_code error;
+  auto const link = "/proc/" + std::to_string(::getpid()) + "/exe";
+  auto const file = std::filesystem::read_symlink(link, error);
+  return std::filesystem::equivalent(file, link, error) ? file.string() : link;
+}
+
 class Spawner : public MpiBackend {
  public:
   std::optional<JobPlace> place_in_job() const override { return mpi::place_in_job(); }
@@ -69,30 +83,34 @@ class Spawner : public MpiBackend {
     };
   }
 
-  void spawn(std::string agent_variable, std::string label, Spawned done) override {
+  void spawn(std::string agent_variable, std::string label, std::function<bool()> wanted,
+             Spawned done) override {
     // A call that hangs is left to itself; nothing else waits for it.
     std::thread([this, variable = std::move(agent_variable), label = std::move(label),
-                 done = std::move(done)]() mutable {
+                 wanted = std::move(wanted), done = std::move(done)]() mutable {
       {
         std::unique_lock lock(mutex_);
         place_free_.wait_for(lock, kFirstAlone, [this] { return has_spawned_ || spawning_ == 0; });
         place_free_.wait(lock, [this] { return spawning_ < kSpawnsAtATime; });
         ++spawning_;
       }
-      mpi::expect_no_finalize();
       MPI_Comm workers = MPI_COMM_NULL;
-      int const result = call_spawn(variable, label, workers);
-      mpi::expect_finalize_again();
+      std::optional<int> result;
+      if (wanted() && mpi::begin_call()) {
+        result = call_spawn(variable, label, workers);
+        mpi::end_call();
+      }
       {
         std::lock_guard const lock(mutex_);
         --spawning_;
-        has_spawned_ = true;
+        if (result) has_spawned_ = true;
       }
       place_free_.notify_all();
-      if (result != MPI_SUCCESS) {
+      if (!result) return;
+      if (*result != MPI_SUCCESS) {
         return done({},
-                    "MPI_Comm_spawn: " + mpi::describe_error(result) +
-                        (result == MPI_ERR_SPAWN
+                    "MPI_Comm_spawn: " + mpi::describe_error(*result) +
+                        (*result == MPI_ERR_SPAWN
                              ? " (no slot is left? --mpi-oversubscribe starts more workers than "
                                "slots)"
                              : ""));
@@ -121,8 +139,7 @@ class Spawner : public MpiBackend {
 
  private:
   static int call_spawn(std::string const& variable, std::string& label, MPI_Comm& workers) {
-    // The link stays good when the file was deleted or replaced on disk.
-    auto const executable = "/proc/" + std::to_string(::getpid()) + "/exe";
+    auto const executable = executable_for_mpi();
     MPI_Info info = MPI_INFO_NULL;
     MPI_Info_create(&info);
     MPI_Info_set(info, "env", ("COHORT_AGENT=" + variable).c_str());

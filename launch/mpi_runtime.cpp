@@ -20,15 +20,17 @@ namespace {
 constexpr std::chrono::seconds kFinalizeAtMost{10};
 constexpr std::chrono::seconds kInitAtMost{60};
 constexpr std::chrono::seconds kStuckAtMost{3};
-std::atomic<int> g_stuck{0};
+std::atomic<int> g_open_calls{0};
+std::atomic<bool> g_ends{false};
 std::atomic<bool> g_collective{false};
 
 /// Calls of MPI that somebody is about to end: mpirun of Open MPI 4 may hang where a process leaves
 /// in the middle of one.
-void wait_for_the_stuck() noexcept {
+void wait_for_open_calls() noexcept {
+  g_ends.store(true);
   constexpr std::chrono::milliseconds kPause{5};
   auto const end = Deadline::after(kStuckAtMost);
-  while (g_stuck.load() != 0 && !end.passed()) std::this_thread::sleep_for(kPause);
+  while (g_open_calls.load() != 0 && !end.passed()) std::this_thread::sleep_for(kPause);
 }
 
 /// What MPI cannot end in time, because a process that it counts on is dead, ends here.
@@ -44,9 +46,9 @@ void finalize(int status, void*) {
   int initialised = 0;
   MPI_Initialized(&initialised);
   if (initialised == 0) return tell();
-  wait_for_the_stuck();
+  wait_for_open_calls();
   if (g_collective.load()) return tell();
-  if (g_stuck.load() != 0) give_up();
+  if (g_open_calls.load() != 0) give_up();
   std::thread([give_up] {
     std::this_thread::sleep_for(kFinalizeAtMost);
     give_up();
@@ -80,7 +82,7 @@ void initialise() {
 }
 
 void initialise_in_time() {
-  expect_no_finalize();
+  if (!begin_call()) throw std::runtime_error("the process is ending");
   auto result = std::make_shared<std::promise<void>>();
   auto done = result->get_future();
   std::thread([result] {
@@ -97,14 +99,22 @@ void initialise_in_time() {
                              " s: another rank of the job died in it, or never came to it");
   }
   done.get();
-  expect_finalize_again();
+  end_call();
 }
 
 void finalize_at_exit() {
   [[maybe_unused]] static int const registered = ::on_exit(&finalize, nullptr);
 }
 void leave_finalize_out() noexcept { g_collective.store(true); }
-void expect_no_finalize() noexcept { ++g_stuck; }
-void expect_finalize_again() noexcept { --g_stuck; }
+
+/// One of the two sees what the other has set.
+bool begin_call() noexcept {
+  ++g_open_calls;
+  if (!g_ends.load()) return true;
+  --g_open_calls;
+  return false;
+}
+
+void end_call() noexcept { --g_open_calls; }
 
 }  // namespace cohort::mpi

@@ -32,9 +32,11 @@ void initialise_in_time();
 void finalize_at_exit();
 /// MPI_Finalize would wait for the job's other ranks, which just end.
 void leave_finalize_out() noexcept;
-/// MPI hangs in a thread of ours: the process will end without MPI_Finalize.
-void expect_no_finalize() noexcept;
-void expect_finalize_again() noexcept;
+/// Before a call of MPI that may hang, and after it. A process that ends meanwhile waits for it for
+/// a while, and ends without MPI_Finalize where it hangs. False where the process is ending: the
+/// call is not to be made, for mpirun would hang over what it asks for.
+[[nodiscard]] bool begin_call() noexcept;
+void end_call() noexcept;
 
 [[nodiscard]] std::string describe_error(int error);
 

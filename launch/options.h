@@ -143,8 +143,8 @@ struct SpawnOptions {
   /// Variables of its environment, besides this process's own. Names that begin with COHORT_ are
   /// refused: `settings` sets what they say.
   std::map<std::string, std::string> environment{};
-  /// Its working directory, which must be there before spawn; where empty this process's own, or
-  /// over MPI that in which MPI starts it.
+  /// Its working directory, which must be there before spawn; a relative path begins at this
+  /// process's own. Where empty this process's own, or over MPI that in which MPI starts it.
   std::filesystem::path directory{};
   /// Its umask, as umask(2) takes it: `0027` (octal) keeps others out. For the files that the
   /// worker makes, not for those of Redirect. Where empty this process's own, or over MPI the one

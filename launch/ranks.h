@@ -50,7 +50,7 @@ class RankPool {
   /// is none, waits for those whose workers were asked to end; nothing where no rank comes of that.
   [[nodiscard]] std::optional<Rank> take(Deadline deadline);
   /// Waits for the agent of one that was taken, which comes back to this pool once its worker has
-  /// ended. Throws std::runtime_error where it does not come.
+  /// ended. Without a socket where it does not come.
   [[nodiscard]] AgentHandle agent_of(Rank rank, Deadline deadline);
 
  private:

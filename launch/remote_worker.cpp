@@ -233,7 +233,7 @@ Error RemoteWorker::lateness(milliseconds spawn_timeout) const {
     } else if (control_) {
       text += "it has not joined MPI";
     } else {
-      text += process_ ? "its process has not connected" : "its process was not started";
+      text += process_ ? "its process has not connected" : "MPI has not started its process";
     }
   });
   return Error(ErrorKind::kTimedOut, std::move(text), std::move(place));
@@ -281,7 +281,7 @@ void RemoteWorker::shut_down() {
   if (ended()) return;  // the session may be gone
   auto const self = shared_from_this();
   session_.engine.run_locked([&] {
-    if (shutdown_requested_ || finalized_) return;
+    if (shutdown_requested_ || killed_ || finalized_) return;
     if (end_ && end_ != End::kGoodbye) return kill();  // it died before it was asked to end
     shutdown_requested_ = true;
     // A constructor that hangs would only be waited for in vain.
@@ -296,6 +296,7 @@ void RemoteWorker::kill() {
   if (ended()) return;  // the session may be gone
   auto const self = shared_from_this();
   session_.engine.run_locked([&] {
+    killed_ = true;
     if (process_) {
       process_->kill();
     } else if (expects_plane_) {
@@ -378,11 +379,10 @@ void RemoteWorker::finalize() {
   bool const was_alive = construct_->done.ready() && !construct_->error;
   auto const error = death();
   if (connection_) {
-    auto const reason = expected ? "the worker was shut down" : error.reason();
-    connection_->fail_pending(ErrorKind::kDisconnected, reason,
-                              expected ? std::nullopt : error.exit());
-    if (connection_ != control_) connection_->close(ErrorKind::kDisconnected, reason);
-    if (still_open) control_->close(ErrorKind::kDisconnected, reason);
+    auto const why = expected ? Error(ErrorKind::kDisconnected, "the worker was shut down") : error;
+    connection_->fail_pending(why);
+    if (connection_ != control_) connection_->close(why.kind(), why.reason());
+    if (still_open) control_->close(why.kind(), why.reason());
   }
   if (plane_) plane_->close();
   plane_.reset();  // with it goes what polls for it, which the session may not outlive

@@ -134,6 +134,7 @@ class RemoteWorker : public WorkerHandle,
 
   bool shutdown_requested_ = false;
   bool killed_by_us_ = false;
+  bool killed_ = false;     ///< by kill(): shut_down() comes too late
   std::optional<End> end_;  // of the connection
   std::string end_text_;
   std::optional<ExitReport> exit_;

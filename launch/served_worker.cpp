@@ -78,7 +78,7 @@ void ServedWorker::fail_what_waits(Deadline deadline) {
     while (connection_->on_readable()) {
     }
   });
-  connection_->fail_pending(ErrorKind::kDisconnected, why_);
+  connection_->fail_pending(why_);
   server_->say_goodbye_to_others(!failed_.load(), deadline);
 }
 
@@ -86,12 +86,11 @@ void ServedWorker::fail_what_waits(Deadline deadline) {
 void ServedWorker::die_of(RemoteFailure what, OnFailure const& on_failure) {
   if (failed_.exchange(true)) return;
   server_->tell_others_of_death(what);
-  why_ = what.text;
   auto where = connection_->peer();
   where.function = std::move(what.function);
-  runtime_->tell_of(Error(ErrorKind::kDisconnected, std::move(what.text), std::move(where),
-                          std::move(what.exception_type)),
-                    on_failure);
+  why_ = Error(ErrorKind::kDisconnected, std::move(what.text), std::move(where),
+               std::move(what.exception_type));
+  runtime_->tell_of(why_, on_failure);
   server_->stop();
 }
 

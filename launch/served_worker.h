@@ -37,7 +37,8 @@ class ServedWorker : public ConnectionHandle {
   std::shared_ptr<Server> const server_;
   std::shared_ptr<Connection> inner_;  ///< the server's side of connection()
   std::atomic<bool> failed_{false};
-  std::string why_{"the worker was shut down"};  ///< set by what failed first, before it stops
+  /// Set by what failed first, before it stops.
+  Error why_{ErrorKind::kDisconnected, "the worker was shut down"};
   std::thread thread_;
 };
 

@@ -279,7 +279,11 @@ std::size_t Server::answer_quick_calls(Client& client, Batch& batch) {
   };
   if (std::none_of(batch.frames.begin(), batch.frames.end(), is_quick)) return 0;
   for (auto const& frame : batch.frames) {
-    if (is_quick(frame)) dispatcher_.run_now(client, frame);
+    if (!is_quick(frame)) continue;
+    if ((frame.header.flags & frame_flags::kOneWay) != 0) {
+      throw std::runtime_error("it wants no answer to what does nothing but answer");
+    }
+    dispatcher_.run_now(client, frame);
   }
   return std::erase_if(batch.frames, is_quick);
 }

@@ -209,18 +209,32 @@ TEST_P(Functions, RunOneAtATimeUnlessTheTypeSaysOtherwise) {
   for (auto& each : waiting) each.cancel();
 }
 
+TEST_P(Functions, TellTheWriterThatTheirCallbackHasEnough) {
+  auto const worker = start();
+  auto open = worker.open(fn<&Everything::sum_by_callback>);
+  open.result.get();
+  open.input.write(5);
+  open.input.write(-1);
+  open.input.flush();
+  EXPECT_TRUE(eventually([&] { return open.input.reason() == CloseReason::kClosedByPeer; }));
+  EXPECT_EQ(error_of([&] { open.input.write(7); }).kind(), ErrorKind::kCancelled);
+  EXPECT_EQ(worker.call(fn<&Everything::received>).get(), 4);
+}
+
 TEST_P(Functions, AreCancelledWhileTheyWaitAndWhileTheyRun) {
   auto const worker = start();
   auto begun = worker.open(fn<&Everything::keep>);
   auto running = worker.call(fn<&Everything::compute_until_stopped>);
   EXPECT_EQ(begun.output.next(), "begun");
   worker.post(fn<&Everything::note>, 100);
-  auto queued = worker.call(fn<&Everything::fail>, "never runs");
+  auto queued = worker.call(fn<&Everything::write_to_kept>, "never written");
   queued.cancel();
   EXPECT_EQ(error_of([&] { queued.get(); }).kind(), ErrorKind::kCancelled);
   running.cancel();
   EXPECT_EQ(error_of([&] { running.get(); }).kind(), ErrorKind::kCancelled);
   EXPECT_EQ(worker.call(fn<&Everything::received>).get(), 101);
+  worker.call(fn<&Everything::close_kept>).get();
+  EXPECT_EQ(all_of(begun.output), std::vector<std::string>{}) << "the queued one left no trace";
 }
 
 TEST_P(Functions, EndTheirStreamsAtBothEndsWhereTheCallerCancels) {

@@ -27,6 +27,13 @@ int wait_for_the_end(Place const& place, std::span<char* const> arguments) {
         cohort::spawn<Awkward>(cluster, {.count = kWorkers, .environment = slow}, "hang"));
     return 1;
   }
+  if (state == "parents") {
+    auto const parents = cohort::spawn<Everything>(cluster, {.count = kWorkers}, 0);
+    for (auto const& parent : parents) parent.call(fn<&Everything::add_by_own_worker>, 1, 2).get();
+    write_file(folder / "ready", "ready");
+    static_cast<void>(parents[0].wait_until_ended(600s));
+    return 1;
+  }
   auto const workers = cohort::spawn<Mortal>(cluster, {.count = kWorkers}, "");
   std::vector<Stream<int>> computing;
   for (auto const& worker : workers) {
@@ -60,7 +67,7 @@ class Victim {
       std::erase_if(family_, [](pid_t pid) {
         return !launch_test::has_variable(pid, cohort::kWorkerVariable);
       });
-      return family_.size() == kWorkers &&
+      return family_.size() == (state == "parents" ? 2 : 1) * kWorkers &&
              std::filesystem::exists(dir_ / (is_ready_when_spawned ? "ready" : "master"));
     })) << program_.err();
     pid_ = std::atoi(launch_test::read_file(dir_ / "master").c_str());
@@ -86,7 +93,7 @@ class Victim {
  private:
   TempDir const dir_;
   launch_test::ChildProgram program_;
-  std::vector<pid_t> family_;  ///< the workers
+  std::vector<pid_t> family_;  ///< the workers, and theirs
   pid_t pid_ = 0;
 };
 
@@ -119,6 +126,9 @@ TEST_P(MasterKilled, TakesWorkersThatComputeWithIt) {
 TEST_P(MasterKilled, TakesStoppedWorkersWithIt) { kill_masters_of_workers_that_are("stopped"); }
 TEST_P(MasterKilled, TakesWorkersThatHaveNotStartedWithIt) {
   kill_masters_of_workers_that_are("starting");
+}
+TEST_P(MasterKilled, TakesWorkersOfItsWorkersWithIt) {
+  kill_masters_of_workers_that_are("parents");
 }
 TEST_P(MasterKilled, TakesWorkersThatAreBeingConstructedWithIt) {
   kill_masters_of_workers_that_are("constructing");

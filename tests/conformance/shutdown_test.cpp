@@ -142,9 +142,10 @@ TEST_P(Shutdown, AfterADeathDoesNotHideIt) {
     worker.kill();
     EXPECT_TRUE(worker.wait_until_ended(kBound));
     EXPECT_TRUE(ends_when_asked(worker));
+    start().kill();  // and lets go of it at once
   }
   end_cluster();
-  EXPECT_EQ(failures.count(), 1u);
+  EXPECT_EQ(failures.count(), 2u);
   EXPECT_TRUE(contains(failures.wait_for_first().reason(), "killed by signal 9 (SIGKILL)"));
 }
 

@@ -14,6 +14,7 @@
 
 #include "core/frame.h"
 #include "launch/runtime.h"
+#include "launch/server.h"
 #include "tests/conformance/conformance.h"
 
 namespace conformance {
@@ -47,6 +48,14 @@ std::string call_of_length(std::uint64_t length) {
   std::string bytes(sizeof header, '\0');
   std::memcpy(bytes.data(), &header, sizeof header);
   return bytes;
+}
+
+/// For the worker's settings, to nobody.
+std::string call_without_answer() {
+  FrameHeader const header{.kind = FrameKind::kCall,
+                           .flags = cohort::frame_flags::kOneWay,
+                           .function = cohort::kBuiltin<&cohort::Server::settings>};
+  return {reinterpret_cast<char const*>(&header), sizeof header};
 }
 
 class Strangers : public Conformance {
@@ -231,7 +240,7 @@ TEST_P(Strangers, ThatStopWithinAFrameAreHungUpOnInTime) {
 TEST_P(Strangers, ThatBreakTheProtocolAreHungUpOn) {
   start_calls();
   for (auto const& breach : {call_of_length(std::uint64_t{1} << 60), std::string(24, '\xff'),
-                             std::string(1'000'000, '\0')}) {
+                             std::string(1'000'000, '\0'), call_without_answer()}) {
     for (int i = 0; i < 10; ++i) {
       auto const friendly = friendly_stranger();
       friendly.send(breach);

@@ -96,7 +96,7 @@ void Everything::count(std::int64_t n, Writer<std::int64_t>& out) {
     }
   } catch (cohort::Error const& error) {
     last_end_ = out.reason();
-    last_error_ = to_string(error.kind());
+    remember(error);
     throw;
   }
 }
@@ -143,6 +143,11 @@ std::string Everything::how_the_last_stream_ended() const {
 }
 std::string Everything::what_the_last_stream_threw() { return std::exchange(last_error_, {}); }
 
+void Everything::remember(cohort::Error const& error) {
+  last_error_ = to_string(error.kind());
+  std::fprintf(stderr, "the stream threw: %s\n", last_error_.c_str());
+}
+
 std::int64_t Everything::sum(Stream<std::int64_t>& in) {
   std::int64_t sum = start_;
   for (auto const value : in) sum += value;
@@ -156,8 +161,12 @@ int Everything::answer_first(Stream<std::int64_t> in) {
 
 void Everything::sum_by_callback(Stream<std::int64_t> in) {
   std::move(in)
-      .subscribe([this](std::int64_t value) { received_ += value; },
-                 [this](CloseReason reason) { last_end_ = reason; })
+      .subscribe(
+          [this](std::int64_t value) {
+            received_ += value;
+            return value >= 0;
+          },
+          [this](CloseReason reason) { last_end_ = reason; })
       .detach();
 }
 
@@ -182,7 +191,8 @@ void Everything::ping_pong(Stream<int>& in, Writer<int>& out) {
     last_end_ = in.reason();
   } catch (cohort::Error const& error) {
     last_end_ = out.reason();
-    last_error_ = to_string(error.kind());
+    remember(error);
+    if (last_end_ != CloseReason::kClosedByPeer) throw;
   }
 }
 

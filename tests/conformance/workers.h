@@ -61,6 +61,7 @@ class Everything {
   int add(int a, int b) const { return start_ + a + b; }
   std::string join(std::vector<std::string> const& parts, std::string separator);
   std::vector<double> echo(std::vector<double> values) { return values; }
+  std::vector<double> zeros(std::uint64_t count) { return std::vector<double>(count); }
   void fail(std::string text) { throw std::invalid_argument(text); }
   void fail_oddly() { throw 42; }  // NOLINT: that is the point
   std::string variable(std::string name) const;
@@ -92,7 +93,7 @@ class Everything {
   int answer_first(Stream<std::int64_t> in);
   void hold(Stream<std::int64_t> in);  ///< unread
   std::int64_t sum_held();
-  void sum_by_callback(Stream<std::int64_t> in);
+  void sum_by_callback(Stream<std::int64_t> in);       ///< up to a negative number
   void sum_by_slow_callback(Stream<std::int64_t> in);  ///< which waits for go_on()
   void go_on() { go_on_.set_value(); }
   std::int64_t received() const { return received_; }
@@ -141,9 +142,11 @@ class Everything {
       &Everything::allocate, &Everything::outlive, &Everything::index,
       &Everything::write_on_a_thread, &Everything::stop_writing,
       &Everything::what_the_last_stream_threw, &Everything::sum_by_slow_callback,
-      &Everything::go_on, &Everything::lose_what_arrives>;
+      &Everything::go_on, &Everything::lose_what_arrives, &Everything::zeros>;
 
  private:
+  void remember(cohort::Error const& error);  ///< and prints it on stderr
+
   int start_;
   cohort::WorkerContext context_;
   std::vector<cohort::Worker<Everything>> own_;

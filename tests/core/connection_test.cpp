@@ -241,12 +241,13 @@ TEST_P(Connections, FailWhatWaitsWithTheFirstReasonThatIsGiven) {
   ExitReport report;
   report.signal = 9;
   auto waiting = test::call<Lab>(half.caller.connection, fn<&Lab::nothing>);
-  half.connection().fail_pending(ErrorKind::kDisconnected, "killed", report);
-  half.connection().fail_pending(ErrorKind::kProtocol, "later");
+  half.connection().fail_pending({ErrorKind::kDisconnected, "killed", {}, "Cause", report});
+  half.connection().fail_pending({ErrorKind::kProtocol, "later"});
   auto late = test::call<Lab>(half.caller.connection, fn<&Lab::nothing>);
   for (auto* future : {&waiting, &late}) {
     auto const error = error_of([&] { future->get(); });
     EXPECT_EQ(error.reason(), "killed");
+    EXPECT_EQ(error.exception_type(), "Cause");
     EXPECT_EQ(error.exit()->signal, 9);
   }
 }

@@ -50,8 +50,8 @@ void CallerSide::on_dying(RemoteFailure failure) {
 void CallerSide::on_end(End how, std::string text) {
   end = how;
   end_text = text;
-  connection->fail_pending(how == End::kProtocol ? ErrorKind::kProtocol : ErrorKind::kDisconnected,
-                           text);
+  connection->fail_pending(
+      {how == End::kProtocol ? ErrorKind::kProtocol : ErrorKind::kDisconnected, text});
   ended.set();
 }
 
