@@ -29,6 +29,12 @@ constexpr seconds kHelloAtMost{2};
 constexpr seconds kConnectAtMost{30};
 constexpr seconds kStandInAtMost{10};
 
+/// A parameter of MPI, which the master may have chosen, rather than one of its runtime.
+bool is_of_mpi(std::string_view variable) {
+  return variable.starts_with("OMPI_MCA_") && !variable.starts_with("OMPI_MCA_orte_") &&
+         !variable.starts_with("OMPI_MCA_ess_");
+}
+
 /// Whether the master, which hangs up otherwise, wants the agent of a worker that has ended to
 /// join.
 bool is_to_join(int master) {
@@ -112,7 +118,10 @@ UniqueFd go_to_hall(std::string const& address, std::uint32_t number, Deadline d
 }
 
 void add_runtime_variables(StartPlan& plan) {
-  std::erase_if(plan.environment, is_of_runtime);
+  std::erase_if(plan.environment, [](auto const& variable) {
+    auto const name = variable.substr(0, variable.find('='));
+    return is_of_runtime(name) && (!is_of_mpi(name) || std::getenv(name.c_str()) != nullptr);
+  });
   for (auto& variable : own_environment()) {
     if (is_of_runtime(variable)) plan.environment.push_back(std::move(variable));
   }

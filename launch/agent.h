@@ -65,7 +65,8 @@ inline constexpr std::chrono::milliseconds kJoinsMpi{1000};
 /// Goes to the master's hall. Throws std::runtime_error.
 [[nodiscard]] UniqueFd go_to_hall(std::string const& address, std::uint32_t number,
                                   Deadline deadline);
-/// The variables by which the runtime knows this process become the worker's.
+/// The variables by which the runtime knows this process become the worker's, beside the parameters
+/// of MPI that its master has.
 void add_runtime_variables(StartPlan& plan);
 void answer_plan(int master, pid_t pid, std::string const& text);
 /// Until the worker has ended; the master's end ends it, though not before `spared_until`, unless

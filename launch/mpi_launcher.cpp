@@ -57,7 +57,10 @@ class Spawner : public MpiBackend {
  public:
   std::optional<JobPlace> place_in_job() const override { return mpi::place_in_job(); }
   void mind_exit_status() override {
-    if (mpi::place_in_job()) mpi::finalize_at_exit();
+    auto const place = mpi::place_in_job();
+    if (!place) return;
+    mpi::finalize_at_exit();
+    if (place->rank == 0) mpi::have_mpirun_told_of_a_crash();
   }
 
   void start(Launcher launcher, MpiOptions const& options) override {

@@ -6,14 +6,18 @@
 #include <ctime>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/error.h"
 #include "launch/agent.h"
 #include "launch/mpi_runtime.h"
 #include "launch/start_plan.h"
@@ -63,6 +67,21 @@ void wait_until_read(int descriptor) noexcept {
     ::nanosleep(&kPause, nullptr);
     if (left == 0) return;
   }
+}
+
+/// How long mpirun takes at most to write what it has read, which nothing tells.
+constexpr timespec kPassOn{.tv_sec = 0, .tv_nsec = 300'000'000};
+int g_says_that_it_ends = -1;
+
+/// The mpirun with --enable-recovery whose child this process is.
+std::optional<pid_t> mpirun_above() {
+  if (!recovers()) return std::nullopt;
+  auto const parent = ::getppid();
+  std::ifstream file("/proc/" + std::to_string(parent) + "/comm");
+  std::string name;
+  std::getline(file, name);
+  if (name != "mpirun" && name != "orterun" && name != "mpiexec") return std::nullopt;
+  return parent;
 }
 
 constexpr char kNoRecovery[] =
@@ -139,18 +158,42 @@ std::string prepare_master(Launcher launcher, MpiOptions const& options) {
 /// mpirun with --enable-recovery ends with 0 whatever its programs end with, and with 1 when it is
 /// asked to end, which it does by ending them.
 void tell_mpirun_of_failure() noexcept {
-  if (!recovers()) return;
-  auto const parent = ::getppid();
-  std::ifstream file("/proc/" + std::to_string(parent) + "/comm");
-  std::string name;
-  std::getline(file, name);
-  if (name != "mpirun" && name != "orterun" && name != "mpiexec") return;
+  auto const mpirun = mpirun_above();
+  if (!mpirun) return;
   wait_until_read(STDOUT_FILENO);
   wait_until_read(STDERR_FILENO);
-  constexpr timespec kPassOn{.tv_sec = 0, .tv_nsec = 300'000'000};
-  ::nanosleep(&kPassOn, nullptr);  // until mpirun has written it, which nothing tells
-  ::signal(SIGTERM, SIG_IGN);      // which it sends us, too
-  ::kill(parent, SIGTERM);
+  ::nanosleep(&kPassOn, nullptr);
+  ::signal(SIGTERM, SIG_IGN);  // which it sends us, too
+  ::kill(*mpirun, SIGTERM);
+}
+
+/// By a process that hears the end of a pipe: nothing of ours runs where this one is killed. It is
+/// nobody's child, since this process may wait for its own.
+void have_mpirun_told_of_a_crash() {
+  auto const mpirun = mpirun_above();
+  if (!mpirun) return;
+  std::array<int, 2> ends{};
+  check(::pipe2(ends.data(), O_CLOEXEC), "pipe2");
+  auto const child = check(::fork(), "fork");
+  if (child == 0) {
+    if (::fork() != 0) ::_exit(EXIT_SUCCESS);
+    ::dup2(ends[0], 0);
+    ::close(STDOUT_FILENO);
+    ::close_range(STDERR_FILENO + 1, ~0u, 0);  // mpirun waits for whoever has its stderr
+    char said = 0;
+    if (::read(0, &said, 1) == 0) {
+      ::nanosleep(&kPassOn, nullptr);
+      ::kill(*mpirun, SIGTERM);
+    }
+    ::_exit(EXIT_SUCCESS);
+  }
+  ::waitpid(child, nullptr, 0);
+  ::close(ends[0]);
+  g_says_that_it_ends = ends[1];
+}
+
+void say_that_this_is_no_crash() noexcept {
+  [[maybe_unused]] auto const written = ::write(g_says_that_it_ends, "e", 1);
 }
 
 void prepare_rank(MpiOptions const& options) {

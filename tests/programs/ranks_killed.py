@@ -3,7 +3,7 @@
 
 usage: ranks_killed.py mpi_cycles ON_RANKS
 
-Rank 0 (the master) and mpirun: nothing is left. An agent: its worker is reported, and the job goes
+Rank 0 (the master) and mpirun: nothing is left, and mpirun does not end with 0. An agent: its worker is reported, and the job goes
 on until the stream of that worker is missed. Exits 0 or 1.
 """
 
@@ -78,6 +78,8 @@ def check(program, on_ranks, victim):
             told = any("worker 2 " in line and "disconnected" in line for line in job.stderr)
             if not told or job.wait(BOUND) == 0:
                 return False
+        if victim == "master" and job.wait(BOUND) != 1:
+            return False
         return wait_until(lambda: not processes_of(program))
     finally:
         job.stderr.close()

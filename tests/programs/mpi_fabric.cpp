@@ -1,0 +1,51 @@
+// Says what MPI's messages travel over, as the master and two workers find it: the component of
+// Open MPI that carries them is the one that stays loaded. A worker dies and is replaced meanwhile.
+//   mpi_fabric --workers mpi:2 [--mpi-fabric ucx]
+#include <csignal>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include <cohort/cohort.hpp>
+#include <unistd.h>
+
+namespace {
+
+using cohort::fn;
+
+std::string fabric() {
+  std::ifstream file("/proc/self/maps");
+  std::string const maps{std::istreambuf_iterator<char>(file), {}};
+  return maps.find("mca_pml_ucx") != maps.npos ? "ucx" : "ob1";
+}
+
+class Worker {
+ public:
+  std::string fabric() { return ::fabric(); }
+  std::vector<double> echo(std::vector<double> values) { return values; }
+  void die() { ::raise(SIGKILL); }
+  using Functions = cohort::FunctionList<&Worker::fabric, &Worker::echo, &Worker::die>;
+};
+
+int run(cohort::Cluster& cluster) {
+  std::vector<double> many(300'000);
+  std::iota(many.begin(), many.end(), 0.0);
+  for (int round = 0; round < 2; ++round) {
+    for (auto const& worker : cohort::spawn<Worker>(cluster, {.on_failure = [](auto const&) {}})) {
+      if (worker.call(fn<&Worker::echo>, many).get() != many) return 1;
+      std::cout << "worker: " << worker.call(fn<&Worker::fabric>).get() << '\n';
+      if (round != 0) continue;
+      worker.post(fn<&Worker::die>);
+      static_cast<void>(worker.wait_until_ended(std::chrono::seconds(20)));
+    }
+  }
+  std::cout << "master: " << fabric() << std::endl;
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return cohort::start_app<Worker>(argc, argv, run); }
