@@ -32,7 +32,7 @@ struct StreamsWanted {
 
 /// What the other side says of an exception: the body of kFailure and kDying.
 struct RemoteFailure {
-  enum class Kind : std::uint8_t { kThrew = 0, kCancelled = 1, kRefused = 2 };
+  enum class Kind : std::uint8_t { kThrew = 0, kCancelled = 1, kRefused = 2, kEnds = 3 };
   Kind kind = Kind::kThrew;
   std::string exception_type{};
   std::string text{};

@@ -50,6 +50,9 @@ bool Connection::on_readable() noexcept {
 void Connection::attend_to_frames() noexcept {
   try {
     handle_frames();
+    if (reader_.lacks_memory()) {  // not the peer's fault, who is to know
+      send_control(FrameKind::kDying, encoded({.text = reader_.defect()}));
+    }
     if (!reader_.defect().empty()) end(ConnectionHandler::End::kProtocol, reader_.defect());
   } catch (std::bad_alloc const&) {
     end(ConnectionHandler::End::kProtocol, kNoMemory);
@@ -125,6 +128,7 @@ void Connection::settle_answered(CallState& state, Frame const& frame) {
 Error Connection::error_of(RemoteFailure failure, std::string_view function) const {
   auto const kind = failure.kind == RemoteFailure::Kind::kThrew       ? ErrorKind::kFailed
                     : failure.kind == RemoteFailure::Kind::kCancelled ? ErrorKind::kCancelled
+                    : failure.kind == RemoteFailure::Kind::kEnds      ? ErrorKind::kDisconnected
                                                                       : ErrorKind::kRefused;
   auto where = peer_;
   where.function = readable_signature(function);
@@ -211,10 +215,19 @@ bool Connection::is_too_long(int intervals) const {
   return intervals * settings_.heartbeat_interval >= settings_.heartbeat_timeout;
 }
 
-/// Since the last time that this was asked.
+/// Since the last time that this was asked. The kernel tells late that there is room: so it is
+/// tried.
 bool Connection::reads_nothing() {
-  std::lock_guard const lock(mutex_);
-  return !std::exchange(peer_takes_, false) && waits_for_room_;
+  Sent sent;
+  bool nothing = false;
+  {
+    std::lock_guard const lock(mutex_);
+    if (std::exchange(waits_for_room_, false)) engine_.want_writable(*this, false);
+    send_some(sent);
+    nothing = !std::exchange(peer_takes_, false) && waits_for_room_;
+  }
+  tell_sent(sent);
+  return nothing;
 }
 
 }  // namespace cohort

@@ -213,7 +213,7 @@ void Dispatcher::run_call(Client& client, Frame const& frame, Leave leave, bool 
   } catch (detail::BadArguments const& error) {
     fail(client, header, {.kind = RemoteFailure::Kind::kRefused, .text = error.what()});
   } catch (...) {
-    if (was_interrupted()) return;
+    if (was_interrupted()) return tell_of_the_end(client, header);
     auto text = describe_current_exception();
     fail(client, header,
          {.kind = RemoteFailure::Kind::kThrew,
@@ -225,7 +225,7 @@ void Dispatcher::run_call(Client& client, Frame const& frame, Leave leave, bool 
   reply.owner.reset();
 }
 
-/// By the end of the worker, which closed its streams: its caller hears of that end.
+/// By the end of the worker, which closes the streams that a function waits in.
 bool Dispatcher::was_interrupted() const {
   if (!stopping_.load()) return false;
   try {
@@ -237,8 +237,13 @@ bool Dispatcher::was_interrupted() const {
   }
 }
 
-/// The worker waits for a caller that does not fetch its results, rather than fill its memory; one
-/// that takes none of them for heartbeat_timeout is hung up on.
+void Dispatcher::tell_of_the_end(Client& client, FrameHeader const& call) {
+  if ((call.flags & frame_flags::kOneWay) != 0) return;
+  fail(client, call, {.kind = RemoteFailure::Kind::kEnds, .text = "the worker was shut down"});
+}
+
+/// The worker waits for a caller that does not fetch its results, rather than fill its memory. Its
+/// connection ends where it takes none of them for heartbeat_timeout.
 void Dispatcher::wait_for_reader(Client& client, std::size_t unsent) {
   if (engine_.in_handler()) return;
   for (; unsent > kUnreadAtMost && !stopping_.load(); unsent = client.connection->unsent()) {

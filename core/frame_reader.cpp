@@ -65,6 +65,7 @@ void FrameReader::start_large(std::size_t offset, FrameHeader const& header) {
   try {
     large_.resize_uninitialised(static_cast<std::size_t>(header.length));
   } catch (std::bad_alloc const&) {
+    lacks_memory_ = true;
     defect_ = "no memory for a message of " + std::to_string(header.length) + " bytes";
     return;
   }

@@ -50,6 +50,8 @@ class FrameReader {
   /// How the peer broke the format right behind frames(), in one line; empty where it did not.
   /// Nothing can be received any more once it did.
   [[nodiscard]] std::string const& defect() const noexcept { return defect_; }
+  /// Whether the defect is not the peer's: a frame is larger than what this process has left.
+  [[nodiscard]] bool lacks_memory() const noexcept { return lacks_memory_; }
 
   /// True where a frame has begun whose end has not come.
   [[nodiscard]] bool is_within_a_frame() const noexcept {
@@ -76,6 +78,7 @@ class FrameReader {
   std::size_t large_filled_ = 0;
   bool large_is_whole_ = false;
   std::string defect_;
+  bool lacks_memory_ = false;
 };
 
 }  // namespace cohort

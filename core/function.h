@@ -30,8 +30,8 @@ struct Fn {};
 template <auto Member>
 inline constexpr Fn<Member> fn{};
 
-/// The functions of a worker type, in the order of their ids. Append to it; never reorder it while
-/// binaries of both orders are to talk to each other (the handshake refuses that).
+/// The functions of a worker type, in the order of their ids. Only processes whose lists are the
+/// same talk to each other: the handshake refuses all others.
 template <auto... Members>
 struct FunctionList {
   static constexpr std::size_t size = sizeof...(Members);  ///< how many

@@ -20,7 +20,8 @@ struct Settings {
   /// COHORT_HEARTBEAT_INTERVAL, in ms: how often each side shows that it lives; a third of
   /// heartbeat_timeout where that is less.
   std::chrono::milliseconds heartbeat_interval{5'000};
-  /// COHORT_HEARTBEAT_TIMEOUT, in ms: silence for this long means that the peer hangs.
+  /// COHORT_HEARTBEAT_TIMEOUT, in ms: silence for this long means that the peer hangs; likewise
+  /// where it takes nothing of what waits to be sent to it.
   std::chrono::milliseconds heartbeat_timeout{30'000};
   /// COHORT_HANDSHAKE_TIMEOUT, in ms: from connecting to both sides' proof.
   std::chrono::milliseconds handshake_timeout{10'000};

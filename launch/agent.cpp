@@ -43,6 +43,16 @@ bool is_to_join(int master) {
   return ::recv(master, &said, 1, 0) == 1 && said == kJoinInstead;
 }
 
+/// Those of the worker, in whose place this process may have to join MPI.
+void take_on_parameters(StartPlan const& plan) {
+  for (auto const& variable : plan.environment) {
+    auto const equals = variable.find('=');
+    auto const name = variable.substr(0, equals);
+    if (equals == variable.npos || !(is_of_mpi(name) || name.starts_with("UCX_"))) continue;
+    ::setenv(name.c_str(), variable.c_str() + equals + 1, 0);
+  }
+}
+
 /// Whether this process is to join MPI, since nobody else has: no process was started, or it ended
 /// before it joined.
 bool start_and_watch() {
@@ -57,6 +67,7 @@ bool start_and_watch() {
     auto plan = receive_plan(socket.get());
     if (!plan) return true;
     add_runtime_variables(*plan);
+    take_on_parameters(*plan);
     pid_t pid = -1;
     try {
       pid = start(std::move(*plan));

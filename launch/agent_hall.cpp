@@ -62,6 +62,7 @@ void AgentHall::greet(UniqueFd socket) {
     return;
   }
   std::lock_guard const lock(mutex_);
+  if (given_up_.contains(number)) return;
   agents_.insert_or_assign(number, std::move(socket));
   ++have_come_;
   came_.notify_all();
@@ -71,7 +72,10 @@ UniqueFd AgentHall::wait_for(std::uint32_t number, Deadline deadline) {
   std::unique_lock lock(mutex_);
   came_.wait_until(lock, deadline.at(), [&] { return closed_ || agents_.contains(number); });
   auto const found = agents_.find(number);
-  if (found == agents_.end()) return {};
+  if (found == agents_.end()) {
+    given_up_.insert(number);
+    return {};
+  }
   auto agent = std::move(found->second);
   agents_.erase(found);
   return agent;

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -27,7 +28,8 @@ class AgentHall {
 
   /// What an agent's variable must say.
   [[nodiscard]] std::string variable_of(std::uint32_t number) const;
-  /// The agent of that number; nothing where it has not come by then, or after close().
+  /// The agent of that number; nothing where it has not come by then, or after close(). One that
+  /// comes later is hung up on.
   [[nodiscard]] UniqueFd wait_for(std::uint32_t number, Deadline deadline);
   /// Waits until so many have come in all.
   void wait_for_all(std::uint32_t count, Deadline deadline);
@@ -43,6 +45,7 @@ class AgentHall {
   std::mutex mutex_;
   std::condition_variable came_;
   std::map<std::uint32_t, UniqueFd> agents_;
+  std::set<std::uint32_t> given_up_;
   std::uint32_t have_come_ = 0;
   bool closed_ = false;
   std::thread thread_;

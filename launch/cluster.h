@@ -101,8 +101,8 @@ class Cluster {
                        SpawnOptions const& options, Settings const& settings);
   void start_under_mpi(std::span<std::shared_ptr<RemoteWorker> const> workers,
                        SpawnOptions const& options, Settings const& settings, Deadline deadline);
-  /// Waits for a worker's agent. Throws std::runtime_error where none comes.
-  /// Waits for it: without a socket where it does not come in time. Throws where there is none.
+  /// Waits for a worker's agent, which has no socket where it does not come in time. Throws
+  /// std::runtime_error where there is none.
   using FindAgent = std::function<AgentHandle()>;
   [[nodiscard]] FindAgent spawn_agent(std::shared_ptr<RemoteWorker> const& worker,
                                       Deadline deadline);

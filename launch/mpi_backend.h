@@ -32,8 +32,8 @@ class MpiBackend {
   /// Nothing where it was started alone. Asks the environment, not MPI.
   [[nodiscard]] virtual std::optional<JobPlace> place_in_job() const = 0;
 
-  /// In a process that is no worker: where it crashes, or its exit status is not 0, so is mpirun's,
-  /// which is always 0 with --enable-recovery. Once, before it has threads.
+  /// In a process that is no worker: mpirun, which ends with 0 under --enable-recovery, ends with 1
+  /// where rank 0 crashes, or any rank's exit status is not 0. Idempotent; before it has threads.
   virtual void mind_exit_status() = 0;
   /// In the master: initialises MPI, once, and sees to its end with the process. What it chose goes
   /// to the log. Throws std::runtime_error with one line.

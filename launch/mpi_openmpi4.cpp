@@ -1,26 +1,36 @@
 // What is particular to Open MPI 4: the parameters under which one worker's death leaves all others
 // alone, and the variables by which a process knows how it was started. Measured with 4.1.4.
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <ctime>
+#include <exception>
 #include <fstream>
 #include <iterator>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+extern "C" {  // glibc 2.36 forgot to say so in this header
+#include <sys/pidfd.h>
+}
 
 #include "core/error.h"
 #include "launch/agent.h"
 #include "launch/mpi_runtime.h"
 #include "launch/start_plan.h"
+#include "transports/socket.h"
 
 namespace cohort::mpi {
 namespace {
@@ -71,7 +81,7 @@ void wait_until_read(int descriptor) noexcept {
 
 /// How long mpirun takes at most to write what it has read, which nothing tells.
 constexpr timespec kPassOn{.tv_sec = 0, .tv_nsec = 300'000'000};
-int g_says_that_it_ends = -1;
+int g_watcher = -1;  // the process that hears of a crash
 
 /// The mpirun with --enable-recovery whose child this process is.
 std::optional<pid_t> mpirun_above() {
@@ -82,6 +92,32 @@ std::optional<pid_t> mpirun_above() {
   std::getline(file, name);
   if (name != "mpirun" && name != "orterun" && name != "mpiexec") return std::nullopt;
   return parent;
+}
+
+UniqueFd above_standard(UniqueFd descriptor) {
+  return UniqueFd(check(::fcntl(descriptor.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1), "fcntl"));
+}
+
+/// In a process of its own, with all signals blocked. mpirun does not end before those who have its
+/// stdout and stderr; it ends this process, too, where it is asked to end by others.
+[[noreturn]] void watch_for_a_crash(int master, int mpirun) noexcept {
+  sigset_t asked_to_end;
+  ::sigemptyset(&asked_to_end);
+  ::sigaddset(&asked_to_end, SIGTERM);
+  ::signal(SIGTERM, SIG_DFL);
+  ::pthread_sigmask(SIG_UNBLOCK, &asked_to_end, nullptr);
+  auto const [low, high] = std::minmax(master, mpirun);
+  ::close_range(STDERR_FILENO + 1, static_cast<unsigned>(low) - 1, 0);
+  ::close_range(static_cast<unsigned>(low) + 1, static_cast<unsigned>(high) - 1, 0);
+  ::close_range(static_cast<unsigned>(high) + 1, ~0u, 0);
+  char said = 0;
+  if (::recv(master, &said, 1, 0) == 0) {
+    wait_until_read(STDOUT_FILENO);
+    wait_until_read(STDERR_FILENO);
+    ::nanosleep(&kPassOn, nullptr);
+    ::pidfd_send_signal(mpirun, SIGTERM, nullptr, 0);
+  }
+  ::_exit(EXIT_SUCCESS);
 }
 
 constexpr char kNoRecovery[] =
@@ -167,33 +203,36 @@ void tell_mpirun_of_failure() noexcept {
   ::kill(*mpirun, SIGTERM);
 }
 
-/// By a process that hears the end of a pipe: nothing of ours runs where this one is killed. It is
-/// nobody's child, since this process may wait for its own.
-void have_mpirun_told_of_a_crash() {
+/// By a process that hears the end of a connection: nothing of ours runs where this one is killed.
+/// It is nobody's child, since this process may wait for its own. Where it cannot be had, a crash
+/// is not told.
+void have_mpirun_told_of_a_crash() noexcept try {
   auto const mpirun = mpirun_above();
-  if (!mpirun) return;
-  std::array<int, 2> ends{};
-  check(::pipe2(ends.data(), O_CLOEXEC), "pipe2");
-  auto const child = check(::fork(), "fork");
+  if (!mpirun || g_watcher >= 0) return;
+  auto const itself = above_standard(open_pidfd(*mpirun, "mpirun"));
+  auto pair = make_socket_pair();
+  auto ours = above_standard(std::move(pair.first));
+  auto theirs = above_standard(std::move(pair.second));
+  sigset_t all;
+  sigset_t before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  auto const child = ::fork();
   if (child == 0) {
     if (::fork() != 0) ::_exit(EXIT_SUCCESS);
-    ::dup2(ends[0], 0);
-    ::close(STDOUT_FILENO);
-    ::close_range(STDERR_FILENO + 1, ~0u, 0);  // mpirun waits for whoever has its stderr
-    char said = 0;
-    if (::read(0, &said, 1) == 0) {
-      ::nanosleep(&kPassOn, nullptr);
-      ::kill(*mpirun, SIGTERM);
-    }
-    ::_exit(EXIT_SUCCESS);
+    ours.reset();
+    watch_for_a_crash(theirs.get(), itself.get());
   }
-  ::waitpid(child, nullptr, 0);
-  ::close(ends[0]);
-  g_says_that_it_ends = ends[1];
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (child < 0) return;
+  while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  g_watcher = ours.release();
+} catch (std::exception const&) {
 }
 
 void say_that_this_is_no_crash() noexcept {
-  [[maybe_unused]] auto const written = ::write(g_says_that_it_ends, "e", 1);
+  [[maybe_unused]] auto const sent = ::send(g_watcher, "e", 1, MSG_NOSIGNAL);
 }
 
 void prepare_rank(MpiOptions const& options) {

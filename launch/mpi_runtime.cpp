@@ -19,22 +19,24 @@ namespace {
 
 constexpr std::chrono::seconds kFinalizeAtMost{10};
 constexpr std::chrono::seconds kInitAtMost{60};
-constexpr std::chrono::seconds kStuckAtMost{3};
+constexpr std::chrono::seconds kOpenCallsAtMost{3};
 std::atomic<int> g_open_calls{0};
 std::atomic<bool> g_ends{false};
 std::atomic<bool> g_collective{false};
+pid_t g_process = 0;  // not one that it forks
 
 /// Calls of MPI that somebody is about to end: mpirun of Open MPI 4 may hang where a process leaves
 /// in the middle of one.
 void wait_for_open_calls() noexcept {
   g_ends.store(true);
   constexpr std::chrono::milliseconds kPause{5};
-  auto const end = Deadline::after(kStuckAtMost);
+  auto const end = Deadline::after(kOpenCallsAtMost);
   while (g_open_calls.load() != 0 && !end.passed()) std::this_thread::sleep_for(kPause);
 }
 
 /// What MPI cannot end in time, because a process that it counts on is dead, ends here.
 void finalize(int status, void*) {
+  if (::getpid() != g_process) return;
   auto const tell = [status] {
     std::fflush(nullptr);
     say_that_this_is_no_crash();
@@ -99,11 +101,12 @@ void initialise_in_time() {
                              std::to_string(kInitAtMost.count()) +
                              " s: another rank of the job died in it, or never came to it");
   }
-  done.get();
   end_call();
+  done.get();
 }
 
 void finalize_at_exit() {
+  g_process = ::getpid();
   [[maybe_unused]] static int const registered = ::on_exit(&finalize, nullptr);
 }
 void leave_finalize_out() noexcept { g_collective.store(true); }

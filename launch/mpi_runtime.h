@@ -17,9 +17,9 @@ namespace cohort::mpi {
 void prepare_rank(MpiOptions const& options);
 /// The exit status of mpirun will not be 0 either.
 void tell_mpirun_of_failure() noexcept;
-/// The same from outside, should this process end without having said that it is no crash. Before
-/// other threads run. Throws std::system_error.
-void have_mpirun_told_of_a_crash();
+/// The same from outside, should this process end without having said that it is no crash.
+/// Idempotent. It forks, so before other threads run.
+void have_mpirun_told_of_a_crash() noexcept;
 void say_that_this_is_no_crash() noexcept;
 
 [[nodiscard]] std::optional<MpiBackend::JobPlace> place_in_job();

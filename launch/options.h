@@ -128,11 +128,11 @@ using OnFailure = std::function<void(Error const&)>;
 struct SpawnOptions {
   /// How many workers; 0: as many as the cluster's `workers`.
   std::uint32_t count = 0;
-  /// Hears, once for each worker, that it ended without being asked to; not of one that was never
-  /// constructed, of which spawn tells. All on_failure of a cluster run on one thread, which is not
-  /// that of stream callbacks, one at a time. It may call, wait and spawn, and let go of handles;
-  /// the cluster's end waits for it. What it throws is a line in the log, as such an end is without
-  /// it.
+  /// Hears, once for each worker, that it ended without being asked to, or crashed while it did as
+  /// it was asked; not of one that was never constructed, of which spawn tells. All on_failure of a
+  /// cluster run on one thread, which is not that of stream callbacks, one at a time. It may call,
+  /// wait and spawn, and let go of handles; the cluster's end waits for it. What it throws is a
+  /// line in the log, as such an end is without it.
   OnFailure on_failure{};
   /// From the call of spawn until all objects of its workers were constructed.
   std::chrono::milliseconds spawn_timeout{30'000};

@@ -53,7 +53,7 @@ void RemoteWorker::adopt(LocalProcess process) {
       }
       throw;
     }
-    if (shutdown_requested_) kill();
+    if (shutdown_requested_ || killed_) kill();
   });
 }
 
@@ -104,7 +104,7 @@ class RemoteWorker::DataHandler : public ConnectionHandler {
   }
   void on_cancel(CallId) override {}
   void on_shutdown() override {}
-  void on_dying(RemoteFailure) override {}
+  void on_dying(RemoteFailure failure) override { worker_.on_dying(std::move(failure)); }
   /// MPI knows of no end: the format was breached.
   void on_end(End, std::string text) override {
     worker_.end_text_ = std::move(text);
@@ -233,7 +233,7 @@ Error RemoteWorker::lateness(milliseconds spawn_timeout) const {
     } else if (control_) {
       text += "it has not joined MPI";
     } else {
-      text += process_ ? "its process has not connected" : "MPI has not started its process";
+      text += process_ ? "its process has not connected" : "its process was not started";
     }
   });
   return Error(ErrorKind::kTimedOut, std::move(text), std::move(place));
@@ -269,7 +269,7 @@ void RemoteWorker::end_with_session() {
   if (ended()) return;
   auto const self = shared_from_this();
   session_.engine.run_locked([&] {
-    if (finalized_ || !construct_->done.ready()) return kill();
+    if (finalized_ || killed_ || !construct_->done.ready()) return kill();
     shutdown_requested_ = true;  // of our side
     if (process_) process_->leave_alone();
     process_.reset();

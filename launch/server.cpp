@@ -281,7 +281,7 @@ std::size_t Server::answer_quick_calls(Client& client, Batch& batch) {
   for (auto const& frame : batch.frames) {
     if (!is_quick(frame)) continue;
     if ((frame.header.flags & frame_flags::kOneWay) != 0) {
-      throw std::runtime_error("it wants no answer to what does nothing but answer");
+      throw std::runtime_error("it called a built-in function without wanting an answer");
     }
     dispatcher_.run_now(client, frame);
   }

@@ -120,7 +120,8 @@ template <class W, class... Init>
 }
 
 /// A worker in this process: a thread of its own runs its calls. It is called like any other, and
-/// other processes connect to it by its ref(). It may outlive the cluster. Waits for its
+/// other processes connect to it by its ref(). It may outlive the cluster. What its destructor, or
+/// that of a Session, or a thread of its own throws, ends this process. Waits for its
 /// constructor, without a timeout: a thread cannot be given up. Throws Error (kFailed: what the
 /// constructor threw; kRefused: `init` is over max_message_size, or the cluster is ending),
 /// std::invalid_argument for options that are of a process, and std::logic_error as spawn does.

@@ -111,6 +111,7 @@ int run_app(AppTypes types, int argc, char** argv, Extras extras, Master const& 
 int run_master(AppTypes types, ClusterOptions const& options,
                std::function<int(Cluster&)> const& master) {
   raise_descriptor_limit();
+  if (auto* const mpi = mpi_backend()) mpi->mind_exit_status();
   try {
     run_as_rank(options);
     Cluster cluster(types, options);

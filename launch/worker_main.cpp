@@ -284,10 +284,13 @@ int serve_once(AppTypes types, std::uint32_t life) {
 
 int run_worker(AppTypes types) {
   if (std::getenv(kAgentVariable) != nullptr) return run_agent();
-  keep_freed_memory();
-  if (!std::string_view(std::getenv(kWorkerVariable)).ends_with(kWaits)) {
-    return serve_once(types, 0);
+  char const* const who = std::getenv(kWorkerVariable);
+  if (who == nullptr) {
+    std::fputs("cohort: run_worker in a process that no master has started as a worker\n", stderr);
+    return kExitCannotJoin;
   }
+  keep_freed_memory();
+  if (!std::string_view(who).ends_with(kWaits)) return serve_once(types, 0);
   try {
     return run_waiting_worker([types](std::uint32_t life) { return serve_once(types, life); });
   } catch (std::exception const& error) {

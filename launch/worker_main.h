@@ -7,7 +7,7 @@
 
 namespace cohort {
 
-/// True in a process that a master started as a worker.
+/// True in a process that a master started as a worker, until run_worker has begun.
 [[nodiscard]] bool is_worker_process() noexcept;
 
 /// Serves until the end, and returns the exit code of the process (see run_worker<Ws...>). Only in

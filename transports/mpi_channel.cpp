@@ -33,7 +33,7 @@ MpiChannel::MpiChannel(MPI_Comm communicator, int rank, std::uint32_t life,
       packet_(new Packet) {
   MPI_Recv_init(packet_.get(), static_cast<int>(sizeof(Packet)), MPI_BYTE, rank_, packet_tag_,
                 communicator_, &packet_request_);
-  MPI_Start(&packet_request_);
+  start_receiving();
 }
 
 MpiChannel::~MpiChannel() {
@@ -152,11 +152,17 @@ bool MpiChannel::sends() noexcept {
 
 // ---- receiving ---------------------------------------------------------------------------------
 
+void MpiChannel::start_receiving() noexcept {
+  if (receiving_ || has_input()) return;
+  receiving_ = true;
+  MPI_Start(&packet_request_);
+}
+
 void MpiChannel::on_packet(std::size_t bytes) noexcept {
+  receiving_ = false;
   ++taken_;
   bulk_left_ = packet_->bulk;
   ready_ = std::span<std::byte const>(packet_->payload, std::max(bytes, kPacketHead) - kPacketHead);
-  if (ready_.empty()) finish_stage();
 }
 
 IoResult MpiChannel::receive(std::span<std::byte> into) noexcept {
@@ -164,14 +170,8 @@ IoResult MpiChannel::receive(std::span<std::byte> into) noexcept {
   auto const count = std::min(into.size(), ready_.size());
   std::memcpy(into.data(), ready_.data(), count);
   ready_ = ready_.subspan(count);
-  if (ready_.empty()) finish_stage();
+  if (ready_.empty()) spill_.clear();
   return {IoResult::Status::kMoved, count};
-}
-
-/// A packet, or a piece of what it announced, has been taken: the next packet may come.
-void MpiChannel::finish_stage() noexcept {
-  spill_.clear();
-  if (bulk_left_ == 0) MPI_Start(&packet_request_);
 }
 
 /// The reader offers the rest of a large body, which the piece is a part of; it goes right there.
@@ -192,7 +192,6 @@ IoResult MpiChannel::receive_bulk(std::span<std::byte> into) noexcept {
     ready_ = spill_;
     return receive(into);
   }
-  finish_stage();
   return {IoResult::Status::kMoved, piece};
 }
 

@@ -44,8 +44,13 @@ class MpiChannel : public Channel {
 
   // For the hub, under the I/O lock.
 
-  /// A persistent receive of the next packet; inactive while one is being taken.
+  /// A persistent receive of the next packet; inactive while one is being taken, and until
+  /// start_receiving().
   [[nodiscard]] MPI_Request packet_request() const noexcept { return packet_request_; }
+  /// Receives the next packet, where the last one has been taken. Not done at once: an answer to it
+  /// goes first.
+  void start_receiving() noexcept;
+  [[nodiscard]] bool is_receiving() const noexcept { return receiving_; }
   /// The packet has arrived, with so many bytes.
   void on_packet(std::size_t bytes) noexcept;
   /// Whether receive() is worth a call.
@@ -78,7 +83,6 @@ class MpiChannel : public Channel {
 
   // The receiver's.
   [[nodiscard]] IoResult receive_bulk(std::span<std::byte> into) noexcept;
-  void finish_stage() noexcept;
   [[nodiscard]] bool worked(int result) noexcept;
 
   MPI_Comm const communicator_;
@@ -100,6 +104,7 @@ class MpiChannel : public Channel {
 
   std::unique_ptr<Packet> packet_;
   MPI_Request packet_request_ = MPI_REQUEST_NULL;
+  bool receiving_ = false;            // it is active, or done
   std::span<std::byte const> ready_;  // of the packet, or of spill_
   std::uint64_t bulk_left_ = 0;
   std::size_t bulk_piece_ = 0;  // being received

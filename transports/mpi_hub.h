@@ -38,6 +38,7 @@ class MpiHub : public PolledSource {
   bool go_to_sleep() noexcept override;
 
  private:
+  [[nodiscard]] int test_requests() noexcept;
   [[nodiscard]] bool may_sleep();
 
   Engine& engine_;
@@ -45,6 +46,7 @@ class MpiHub : public PolledSource {
   std::vector<MPI_Request> requests_;  // of the links' next packets, in their order
   std::vector<int> indices_;
   std::vector<MPI_Status> statuses_;
+  bool packets_taken_ = false;  // perhaps, by the last look
   std::atomic<bool> asleep_{false};
   Clock::time_point busy_since_{};  // without visible progress
   bool lively_ = false;             // it has done something since it last wanted to sleep

@@ -40,7 +40,9 @@ TEST_F(LostPackets, OfTheMasterEndTheWorker) {
   auto const error = failures.wait_for_first();
   EXPECT_EQ(error.kind(), ErrorKind::kDisconnected);
   ASSERT_TRUE(error.exit()) << error.what();
-  EXPECT_EQ(error.exit()->exit_code, 69) << error.what();
+  // It ends by itself, unless it takes so long after it hung up that its master kills it.
+  EXPECT_TRUE(error.exit()->exit_code == 69 || contains(error.reason(), "it was killed"))
+      << error.what();
   EXPECT_TRUE(worker.wait_until_ended(kBound));
   EXPECT_EQ(failures.count(), 1u);
 }

@@ -1,5 +1,6 @@
 // Sessions, built-in functions, workers that call and spawn workers (parity A2, A11 to A14).
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <sstream>
 #include <thread>
@@ -72,6 +73,20 @@ TEST_P(Sessions, FailTheirConnectionAloneWhereTheConstructorThrows) {
   EXPECT_EQ(error.kind(), ErrorKind::kFailed);
   EXPECT_EQ(error.reason(), "a session for nobody");
   EXPECT_EQ(worker.call(fn<&Everything::greet>).get(), "anna1");
+}
+
+TEST_P(Sessions, TakeThePlaceOfTheOneBeforeUnlessTheirConstructorThrows) {
+  auto const worker = start();
+  worker.open_session("anna");
+  EXPECT_EQ(worker.call(fn<&Everything::greet>).get(), "anna1");
+  auto const error = error_of([&] { worker.open_session("nobody"); });
+  EXPECT_EQ(error.kind(), ErrorKind::kFailed);
+  EXPECT_EQ(error.exception_type(), "std::invalid_argument");
+  EXPECT_EQ(error.where().worker, worker.id());
+  EXPECT_EQ(worker.call(fn<&Everything::greet>).get(), "anna2");
+  worker.open_session("bert");
+  EXPECT_EQ(worker.call(fn<&Everything::greet>).get(), "bert1");
+  EXPECT_EQ(worker.call(fn<&Everything::sessions>).get(), 1);
 }
 
 TEST_P(Sessions, AreAskedForWhereAFunctionTakesOne) {
@@ -160,6 +175,57 @@ TEST_P(Sessions, AreOpenedAnewByAManagedHandleThatLostItsConnection) {
   EXPECT_EQ(error_of([&] { managed.call(fn<&Everything::greet>).get(); }).kind(),
             ErrorKind::kDisconnected);
   EXPECT_EQ(losses, 2);
+}
+
+TEST_P(Sessions, LoseWhatIsUnderWayWithTheirConnectionAndDoNotRepeatIt) {
+  auto const worker = start();
+  auto kept = worker.open(fn<&Everything::keep>);
+  kept.result.get();
+  cohort::Managed<Everything, std::string> managed(cluster(), worker.ref(), {}, "steady");
+  EXPECT_EQ(managed.call(fn<&Everything::greet>).get(), "steady1");
+  auto computing = worker.call(fn<&Everything::compute_until_stopped>);
+  EXPECT_EQ(kept.output.next(), "begun");
+  auto queued = managed.call(fn<&Everything::note>, 100);
+  managed.connected()->drop_connection();
+  EXPECT_EQ(error_of([&] { queued.get(); }).kind(), ErrorKind::kDisconnected);
+  computing.cancel();
+  EXPECT_EQ(managed.call(fn<&Everything::greet>).get(), "steady1");
+  EXPECT_LE(worker.call(fn<&Everything::received>).get(), 101) << "once at most";
+}
+
+TEST_P(Sessions, ConnectOnceForAllThreadsThatUseAManagedHandle) {
+  auto const worker = start();
+  std::atomic<int> losses{0};
+  cohort::Managed<Everything, std::string> managed(
+      cluster(), worker.ref(), [&] { ++losses; }, "steady");
+  managed.connected()->drop_connection();
+  std::atomic<int> right{0};
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 8; ++i) {
+      threads.emplace_back([&, i] {
+        if (managed.call(fn<&Everything::add>, i, 1).get() == i + 1) ++right;
+      });
+    }
+  }
+  EXPECT_EQ(right, 8);
+  EXPECT_EQ(losses, 1);
+  EXPECT_EQ(worker.call(fn<&Everything::sessions>).get(), 1);
+}
+
+TEST_P(Sessions, MayBeUsedByHandlesThatOutliveTheCluster) {
+  auto const worker = start();
+  auto const served = cohort::serve<Everything>(cluster(), {}, 5);
+  auto const other = cohort::connect(cluster(), worker.ref(), "other");
+  cohort::Managed<Everything, std::string> managed(cluster(), worker.ref(), {}, "steady");
+  EXPECT_EQ(managed.call(fn<&Everything::greet>).get(), "steady1");
+  end_cluster();
+  EXPECT_EQ(served.call(fn<&Everything::add>, 1, 2).get(), 8);
+  if (in_process()) return;  // it was served, too
+  EXPECT_EQ(error_of([&] { other.call(fn<&Everything::add>, 1, 2).get(); }).kind(),
+            ErrorKind::kDisconnected);
+  EXPECT_EQ(error_of([&] { managed.call(fn<&Everything::add>, 1, 2).get(); }).kind(),
+            ErrorKind::kDisconnected);
 }
 
 TEST_P(Sessions, MayBeOpenedAnewByTheCallbackThatHearsOfTheLoss) {

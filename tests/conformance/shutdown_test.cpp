@@ -28,6 +28,17 @@ TEST_P(Shutdown, StopsAFunctionThatListens) {
   EXPECT_EQ(failures.count(), 0u);
 }
 
+TEST_P(Shutdown, EndsAStreamThatIsKeptWithAnErrorNeverWithASilentEnd) {
+  auto const worker = start();
+  auto kept = worker.open(fn<&Everything::keep>);
+  kept.result.get();
+  worker.call(fn<&Everything::write_to_kept>, "last").get();
+  EXPECT_TRUE(ends_when_asked(worker));
+  EXPECT_EQ(kept.output.next(), "last");
+  EXPECT_EQ(error_of([&] { static_cast<void>(kept.output.next()); }).kind(),
+            ErrorKind::kDisconnected);
+}
+
 TEST_P(Shutdown, KillsAFunctionThatComputesOn) {
   options.settings.shutdown_timeout = 300ms;
   auto const file = dir / "history";

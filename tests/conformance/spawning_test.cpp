@@ -95,6 +95,17 @@ TEST_P(SpawnFailure, OfARankSaysThatItsProcessRunsAlready) {
   EXPECT_TRUE(contains(error.reason(), "a rank's process runs already (--mpi-replace"));
 }
 
+TEST_P(SpawnFailure, SaysThatNoRankIsLeft) {
+  options.mpi.replace_ranks = false;
+  if (!on_ranks()) GTEST_SKIP() << "as many as one likes";
+  auto const first = start();
+  auto const second = start();
+  auto const error = error_of([&] { static_cast<void>(start()); });
+  EXPECT_EQ(error.kind(), ErrorKind::kRefused);
+  EXPECT_TRUE(contains(error.reason(), "no rank is left"));
+  EXPECT_EQ(first.call(fn<&Everything::add>, 1, 1).get(), 2);
+}
+
 TEST_P(SpawnFailure, SaysThatTheProgramEndedBeforeItConnected) {
   auto const error = failing_spawn<Everything>({.executable = "/bin/true"}, 0);
   EXPECT_EQ(error.kind(), ErrorKind::kDisconnected);

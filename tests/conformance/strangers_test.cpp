@@ -76,7 +76,7 @@ class Strangers : public Conformance {
     }
     calling_ = {};
     EXPECT_EQ(wrong_answers_, 0);
-    EXPECT_LT(longest_.load(), kBound);
+    EXPECT_LT(longest_.load(), kAsan || kTsan ? kBound : kHandshakeTimeout);
     worker_->call(fn<&Everything::write_to_kept>, "still open").get();
     EXPECT_EQ(kept_.next(), "still open");
     expect_flat_memory();

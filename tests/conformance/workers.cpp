@@ -204,6 +204,13 @@ std::string Everything::greet_by(cohort::WorkerRef<Everything> ref, std::string 
   return cohort::connect(context_, ref, who).call(fn<&Everything::greet>).get();
 }
 
+void Everything::feed(cohort::WorkerRef<Everything> ref) {
+  auto const other = cohort::connect(context_, ref, "feeder");
+  auto open = other.open(fn<&Everything::sum_by_callback>);
+  open.result.get();
+  for (;;) open.input.write(1);
+}
+
 int Everything::add_by_own_worker(int a, int b) {
   if (own_.empty()) own_.push_back(cohort::spawn_one<Everything>(context_.cluster(), {}, start_));
   return own_.front().call(fn<&Everything::add>, a, b).get();

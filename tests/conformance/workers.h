@@ -106,6 +106,7 @@ class Everything {
 
   // Other workers.
   std::string greet_by(cohort::WorkerRef<Everything> ref, std::string who);
+  void feed(cohort::WorkerRef<Everything> ref);  ///< its sum_by_callback, for ever
   int add_by_own_worker(int a, int b);
   int wait_for_own_worker_that_hangs();
   cohort::Settings settings_of_own_worker();
@@ -142,7 +143,7 @@ class Everything {
       &Everything::allocate, &Everything::outlive, &Everything::index,
       &Everything::write_on_a_thread, &Everything::stop_writing,
       &Everything::what_the_last_stream_threw, &Everything::sum_by_slow_callback,
-      &Everything::go_on, &Everything::lose_what_arrives, &Everything::zeros>;
+      &Everything::go_on, &Everything::lose_what_arrives, &Everything::zeros, &Everything::feed>;
 
  private:
   void remember(cohort::Error const& error);  ///< and prints it on stderr

@@ -39,7 +39,7 @@ int run(cohort::Cluster& cluster) {
       std::cout << "worker: " << worker.call(fn<&Worker::fabric>).get() << '\n';
       if (round != 0) continue;
       worker.post(fn<&Worker::die>);
-      static_cast<void>(worker.wait_until_ended(std::chrono::seconds(20)));
+      if (!worker.wait_until_ended(std::chrono::seconds(20))) return 1;
     }
   }
   std::cout << "master: " << fabric() << std::endl;

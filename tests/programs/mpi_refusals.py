@@ -13,7 +13,7 @@ def run(command, mpirun=None, environment=None, limit=40):
     """Exit status, stdout lines, stderr lines of ours, seconds."""
     prefix = [] if mpirun is None else ["mpirun", "--oversubscribe", *mpirun]
     variables = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
-                     EVENT_NOEPOLL="1", OMPI_MCA_pml="ob1", COHORT_LOG="warning", **(environment or {}))
+                     EVENT_NOEPOLL="1", COHORT_LOG="warning", **(environment or {}))
     start = time.monotonic()
     done = subprocess.run([*prefix, PROGRAM, *command], capture_output=True, text=True, timeout=100,
                           check=False, env=variables, stdin=subprocess.DEVNULL)
@@ -55,6 +55,8 @@ def main():
         assert status != 0 and out == ["first: 3", "third: 3"], f"{how}: {status} {out}"
     # A worker that does not come to life.
     comes("exited with code 3; before it had connected", [*spawned, "before"])
+    comes("exited with code 3; before it had connected", [*spawned, "--mpi-fabric", "ucx", "before"],
+          mpirun=[RECOVERY, "-n", "1"])
     comes("killed by signal 14", [*spawned, "in"])
     impatient = {"COHORT_HEARTBEAT_TIMEOUT": "1000", "COHORT_HEARTBEAT_INTERVAL": "200"}
     comes("spawn_timeout", [*spawned, "hang"], environment=impatient)

@@ -4,7 +4,8 @@
 usage: ranks_killed.py mpi_cycles ON_RANKS
 
 Rank 0 (the master) and mpirun: nothing is left, and mpirun does not end with 0. An agent: its worker is reported, and the job goes
-on until the stream of that worker is missed. Exits 0 or 1.
+on until the stream of that worker is missed. The last two also where
+rank 0 is alone and spawns its workers. Exits 0 or 1.
 """
 
 import os
@@ -63,8 +64,13 @@ def child_of_rank(mpirun, rank):
     raise RuntimeError(f"mpirun has no child of rank {rank}")
 
 
-def check(program, on_ranks, victim):
-    command = [on_ranks, "6", program, "--workers", "ranks", "--mpi-replace", "--mpi-oversubscribe", "100000"]
+RANKS = ["6", "--workers", "ranks", "--mpi-replace"]
+SPAWNED = ["1", "--workers", "mpi:4"]
+
+
+def check(program, on_ranks, how, victim):
+    ranks, *arguments = how
+    command = [on_ranks, ranks, program, *arguments, "--mpi-oversubscribe", "100000"]
     shared = set()
     job = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
@@ -93,7 +99,8 @@ def check(program, on_ranks, victim):
 
 def main():
     program, on_ranks = os.path.realpath(sys.argv[1]), sys.argv[2]
-    failed = [victim for victim in ("master", "mpirun", "agent") if not check(program, on_ranks, victim)]
+    cases = [(RANKS, "master"), (RANKS, "mpirun"), (RANKS, "agent"), (SPAWNED, "master"), (SPAWNED, "mpirun")]
+    failed = [f"{how}: {victim}" for how, victim in cases if not check(program, on_ranks, how, victim)]
     for victim in failed:
         print(f"{victim} killed: not what was expected", file=sys.stderr)
     sys.exit(1 if failed else 0)

@@ -73,6 +73,7 @@ class Loop {
     return channel;
   }
   void take() {
+    channel_->start_receiving();
     if (!channel_->has_input()) {
       auto request = channel_->packet_request();
       int done = 0;
