@@ -163,7 +163,8 @@ class MasterStopped : public testing::TestWithParam<Place> {
     Victim victim(GetParam(), state,
                   {"COHORT_HEARTBEAT_INTERVAL=100", "COHORT_HEARTBEAT_TIMEOUT=1000"});
     // The timeout, what a computing function is left, and a busy machine.
-    EXPECT_LT(victim.lifetime_after(SIGSTOP), 1s + 500ms + 5s);
+    bool const over_mpi = is_over_mpi(GetParam().options.launcher);
+    EXPECT_LT(victim.lifetime_after(SIGSTOP), 1s + 500ms + (over_mpi ? 10s : 5s));
   }
 };
 COHORT_EACH_PROCESS_PLACE(MasterStopped);
