@@ -125,6 +125,7 @@ void RemoteWorker::take_plane(Engine& engine, MpiBackend::MakePlane const& make_
       return kill_after(milliseconds(0));
     }
     plane_ = make_plane(engine);
+    has_joined_ = true;
     if (!control_) return;
     open_plane();
     send_construct();
@@ -352,7 +353,7 @@ void RemoteWorker::on_exit(ExitReport report) {
   // What the worker sent before it died is delivered first: its calls, then its last words, whose
   // end finalizes. Unless a process that it left behind keeps the socket open.
   if (plane_ && connection_) plane_->take_the_rest();
-  if (expects_plane_ && !plane_) process_->stand_in();
+  if (expects_plane_ && !has_joined_) process_->stand_in();
   process_.reset();
   while (control_ && !end_ && control_->on_readable()) {
   }
