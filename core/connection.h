@@ -188,6 +188,7 @@ class Connection : public Source, public Gatherer {
   void heartbeat();
   [[nodiscard]] bool is_too_long(int intervals) const;
   [[nodiscard]] bool reads_nothing();
+  void end_as_silent(char const* what);
   void schedule_heartbeat();
 
   [[nodiscard]] std::shared_ptr<Connection> shared() {

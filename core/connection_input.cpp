@@ -199,16 +199,16 @@ void Connection::heartbeat() {
   receipts_seen_ = receipts_;
   silent_intervals_ = silent ? silent_intervals_ + 1 : 0;
   unread_intervals_ = reads_nothing() ? unread_intervals_ + 1 : 0;
-  auto const timeout = std::to_string(settings_.heartbeat_timeout.count()) +
-                       " ms (heartbeat_timeout): the process hangs or the network is cut";
-  if (is_too_long(silent_intervals_)) {
-    return end(ConnectionHandler::End::kSilent, "no sign of life for " + timeout);
-  }
-  if (is_too_long(unread_intervals_)) {
-    return end(ConnectionHandler::End::kSilent, "it has read nothing for " + timeout);
-  }
+  if (is_too_long(silent_intervals_)) return end_as_silent("no sign of life");
+  if (is_too_long(unread_intervals_)) return end_as_silent("it has read nothing");
   send_control(FrameKind::kHeartbeat);
   schedule_heartbeat();
+}
+
+void Connection::end_as_silent(char const* what) {
+  end(ConnectionHandler::End::kSilent,
+      what + (" for " + std::to_string(settings_.heartbeat_timeout.count())) +
+          " ms (heartbeat_timeout): the process hangs or the network is cut");
 }
 
 bool Connection::is_too_long(int intervals) const {

@@ -213,13 +213,7 @@ void Dispatcher::run_call(Client& client, Frame const& frame, Leave leave, bool 
   } catch (detail::BadArguments const& error) {
     fail(client, header, {.kind = RemoteFailure::Kind::kRefused, .text = error.what()});
   } catch (...) {
-    if (was_interrupted()) return tell_of_the_end(client, header);
-    auto text = describe_current_exception();
-    fail(client, header,
-         {.kind = RemoteFailure::Kind::kThrew,
-          .exception_type = std::move(text.type),
-          .text = std::move(text.what),
-          .function = readable_signature(entry->signature)});
+    fail(client, header, current_failure(*entry));
   }
   reply.body.clear();
   reply.owner.reset();
@@ -237,9 +231,15 @@ bool Dispatcher::was_interrupted() const {
   }
 }
 
-void Dispatcher::tell_of_the_end(Client& client, FrameHeader const& call) {
-  if ((call.flags & frame_flags::kOneWay) != 0) return;
-  fail(client, call, {.kind = RemoteFailure::Kind::kEnds, .text = "the worker was shut down"});
+RemoteFailure Dispatcher::current_failure(FunctionEntry const& entry) const {
+  if (was_interrupted()) {
+    return {.kind = RemoteFailure::Kind::kEnds, .text = "the worker was shut down"};
+  }
+  auto text = describe_current_exception();
+  return {.kind = RemoteFailure::Kind::kThrew,
+          .exception_type = std::move(text.type),
+          .text = std::move(text.what),
+          .function = readable_signature(entry.signature)};
 }
 
 /// The worker waits for a caller that does not fetch its results, rather than fill its memory. Its
@@ -266,7 +266,8 @@ bool Dispatcher::open_streams(CallContext& context, FrameHeader const& call,
 
 void Dispatcher::fail(Client& client, FrameHeader const& call, RemoteFailure failure) {
   if ((call.flags & frame_flags::kOneWay) != 0) {
-    if (background_failure_) background_failure_(std::move(failure));
+    bool const is_the_end = failure.kind == RemoteFailure::Kind::kEnds;
+    if (background_failure_ && !is_the_end) background_failure_(std::move(failure));
     return;
   }
   client.connection->fail_streams(call.call, failure);

@@ -101,8 +101,9 @@ class Dispatcher {
                                   FunctionEntry const& entry);
   void fail(Client& client, FrameHeader const& call, RemoteFailure failure);
   void wait_for_reader(Client& client, std::size_t unsent);
-  [[nodiscard]] bool was_interrupted() const;  // in a catch block
-  void tell_of_the_end(Client& client, FrameHeader const& call);
+  // In a catch block.
+  [[nodiscard]] RemoteFailure current_failure(FunctionEntry const& entry) const;
+  [[nodiscard]] bool was_interrupted() const;
   [[nodiscard]] FunctionEntry const* find(FunctionId function, void*& object) const;
   [[nodiscard]] std::optional<Leave> leave_for(Client const& client, FrameHeader const& call);
   [[nodiscard]] std::optional<Leave> leave_for(Name call, bool takes_stop_token);  // under mutex_

@@ -46,10 +46,9 @@ bool is_to_join(int master) {
 /// Those of the worker, in whose place this process may have to join MPI.
 void take_on_parameters(StartPlan const& plan) {
   for (auto const& variable : plan.environment) {
-    auto const equals = variable.find('=');
-    auto const name = variable.substr(0, equals);
-    if (equals == variable.npos || !(is_of_mpi(name) || name.starts_with("UCX_"))) continue;
-    ::setenv(name.c_str(), variable.c_str() + equals + 1, 0);
+    auto const name = name_of(variable);
+    bool const is_parameter = is_of_mpi(name) || name.starts_with("UCX_");
+    if (is_parameter) ::setenv(name.c_str(), variable.c_str() + name.size() + 1, 0);
   }
 }
 
@@ -87,6 +86,10 @@ bool start_and_watch() {
 }
 
 }  // namespace
+
+std::string name_of(std::string_view variable) {
+  return std::string(variable.substr(0, variable.find('=')));
+}
 
 bool is_of_runtime(std::string_view variable) {
   constexpr std::array<std::string_view, 4> kPrefixes{"PMIX_", "OMPI_", "ORTE_", "PRTE_"};
@@ -130,7 +133,7 @@ UniqueFd go_to_hall(std::string const& address, std::uint32_t number, Deadline d
 
 void add_runtime_variables(StartPlan& plan) {
   std::erase_if(plan.environment, [](auto const& variable) {
-    auto const name = variable.substr(0, variable.find('='));
+    auto const name = name_of(variable);
     return is_of_runtime(name) && (!is_of_mpi(name) || std::getenv(name.c_str()) != nullptr);
   });
   for (auto& variable : own_environment()) {

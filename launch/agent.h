@@ -24,6 +24,8 @@ namespace cohort {
 /// the number that the master knows it by.
 inline constexpr char kAgentVariable[] = "COHORT_AGENT";
 
+/// Of "NAME=value".
+[[nodiscard]] std::string name_of(std::string_view variable);
 /// Whether a variable is one by which an MPI runtime knows, or sets up, the processes of a job.
 [[nodiscard]] bool is_of_runtime(std::string_view variable);
 

@@ -22,12 +22,6 @@ std::pair<UniqueFd, UniqueFd> make_pipe() {
   return {UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
-/// The same file under a number above stderr's, where redirections cannot hit it.
-UniqueFd above_stderr(UniqueFd fd) {
-  if (fd.get() > STDERR_FILENO) return fd;
-  return UniqueFd(check(::fcntl(fd.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1), "fcntl(F_DUPFD)"));
-}
-
 /// Arranges the child's descriptor; gives the pipe to read from, where there is one.
 UniqueFd redirect(std::vector<StartPlan::Inherited>& files, Redirect const& redirect,
                   int descriptor) {

@@ -16,7 +16,6 @@
 #include <utility>
 #include <vector>
 
-#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -92,10 +91,6 @@ std::optional<pid_t> mpirun_above() {
   std::getline(file, name);
   if (name != "mpirun" && name != "orterun" && name != "mpiexec") return std::nullopt;
   return parent;
-}
-
-UniqueFd above_standard(UniqueFd descriptor) {
-  return UniqueFd(check(::fcntl(descriptor.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1), "fcntl"));
 }
 
 /// In a process of its own, with all signals blocked. mpirun does not end before those who have its
@@ -209,10 +204,10 @@ void tell_mpirun_of_failure() noexcept {
 void have_mpirun_told_of_a_crash() noexcept try {
   auto const mpirun = mpirun_above();
   if (!mpirun || g_watcher >= 0) return;
-  auto const itself = above_standard(open_pidfd(*mpirun, "mpirun"));
+  auto const itself = above_stderr(UniqueFd(check(::pidfd_open(*mpirun, 0), "pidfd_open")));
   auto pair = make_socket_pair();
-  auto ours = above_standard(std::move(pair.first));
-  auto theirs = above_standard(std::move(pair.second));
+  auto ours = above_stderr(std::move(pair.first));
+  auto theirs = above_stderr(std::move(pair.second));
   sigset_t all;
   sigset_t before;
   ::sigfillset(&all);

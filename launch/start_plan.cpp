@@ -110,6 +110,11 @@ pid_t start(StartPlan plan) {
   return pid;
 }
 
+UniqueFd above_stderr(UniqueFd fd) {
+  if (fd.get() > STDERR_FILENO) return fd;
+  return UniqueFd(check(::fcntl(fd.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1), "fcntl(F_DUPFD)"));
+}
+
 /// Ends the process where it cannot be watched.
 UniqueFd open_pidfd(pid_t pid, std::string const& path) {
   UniqueFd pidfd(::pidfd_open(pid, 0));

@@ -37,6 +37,10 @@ struct StartPlan {
 /// started it ends, where it asks for that (PR_SET_PDEATHSIG).
 [[nodiscard]] pid_t start(StartPlan plan);
 
+/// The same file under a number above stderr's, where redirections cannot hit it. Throws
+/// std::system_error.
+[[nodiscard]] UniqueFd above_stderr(UniqueFd fd);
+
 /// Ends the process where it cannot be watched. Throws std::runtime_error.
 [[nodiscard]] UniqueFd open_pidfd(pid_t pid, std::string const& path);
 

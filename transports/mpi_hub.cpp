@@ -53,7 +53,7 @@ void MpiHub::remove(MpiLink& link) {
 bool MpiHub::poll() noexcept {
   asleep_.store(false, std::memory_order_relaxed);
   if (links_.empty()) return false;
-  if (std::exchange(packets_taken_, false)) {
+  if (std::exchange(some_rest_, false)) {
     for (auto const& link : links_) link->channel().start_receiving();
   }
   int const count = test_requests();
@@ -65,15 +65,14 @@ bool MpiHub::poll() noexcept {
     links_[static_cast<std::size_t>(indices_[index])]->channel().on_packet(
         static_cast<std::size_t>(bytes));
     attended = true;
-    packets_taken_ = true;
   }
   // By index, and held, since what they attend to may remove links.
   for (std::size_t i = 0; i < links_.size(); ++i) {
     auto& channel = links_[i]->channel();
+    some_rest_ |= !channel.is_receiving();
     if (!channel.has_input() && !channel.is_stalled()) continue;
     auto const link = links_[i];
     attended |= link->attend();
-    packets_taken_ = true;
   }
   if (attended) {
     busy_since_ = {};

@@ -46,7 +46,7 @@ class MpiHub : public PolledSource {
   std::vector<MPI_Request> requests_;  // of the links' next packets, in their order
   std::vector<int> indices_;
   std::vector<MPI_Status> statuses_;
-  bool packets_taken_ = false;  // perhaps, by the last look
+  bool some_rest_ = false;  // links did not receive at the last look, whose packets had come
   std::atomic<bool> asleep_{false};
   Clock::time_point busy_since_{};  // without visible progress
   bool lively_ = false;             // it has done something since it last wanted to sleep

@@ -15,6 +15,9 @@
 namespace conformance {
 namespace {
 
+using cohort::test::bytes_of;
+using cohort::test::Stranger;
+
 class Failing : public Conformance {};
 COHORT_EACH_PLACE(Failing);
 /// A worker in the test's own process, whose callbacks run on the same thread as the test's.
@@ -95,26 +98,28 @@ TEST_F(FailingServed, LogsWhatACallbackOfItsOwnThrowsAndLivesOn) {
 std::string calls_of_settings(std::uint64_t count) {
   std::string calls;
   for (std::uint64_t i = 0; i < count; ++i) {
-    cohort::FrameHeader const header{.kind = cohort::FrameKind::kCall,
-                                     .function = cohort::kBuiltin<&cohort::Server::settings>,
-                                     .call = cohort::CallId{i}};
-    calls.append(reinterpret_cast<char const*>(&header), sizeof header);
+    calls += bytes_of({.kind = cohort::FrameKind::kCall,
+                       .function = cohort::kBuiltin<&cohort::Server::settings>,
+                       .call = cohort::CallId{i}});
   }
   return calls;
 }
 
-/// Has a result of more than a worker keeps for a client that does not read: the worker waits.
-cohort::test::Stranger client_that_reads_nothing(cohort::Cluster& cluster,
-                                                 Worker<Everything> const& worker) {
-  cohort::test::Stranger client(worker.ref().address.endpoint);
+/// Has shaken hands, and does no more by itself.
+Stranger bare_client(cohort::Cluster& cluster, Worker<Everything> const& worker) {
+  Stranger client(worker.ref().address.endpoint);
   client.shake_hands(cluster.runtime()->secret, cluster.runtime()->description);
+  return client;
+}
+
+/// Has a result of more than a worker keeps for a client that does not read: the worker waits.
+Stranger client_that_reads_nothing(cohort::Cluster& cluster, Worker<Everything> const& worker) {
+  auto client = bare_client(cluster, worker);
   std::uint64_t const count = 8 << 20;
-  cohort::FrameHeader const header{
-      .kind = cohort::FrameKind::kCall,
-      .function = cohort::CheckedFunction<Everything, &Everything::zeros>::id,
-      .call = cohort::CallId{1},
-      .length = sizeof count};
-  client.send({reinterpret_cast<char const*>(&header), sizeof header});
+  client.send(bytes_of({.kind = cohort::FrameKind::kCall,
+                        .function = cohort::CheckedFunction<Everything, &Everything::zeros>::id,
+                        .call = cohort::CallId{1},
+                        .length = sizeof count}));
   client.send({reinterpret_cast<char const*>(&count), sizeof count});
   return client;
 }
@@ -266,8 +271,7 @@ TEST_P(FailingProcess, OfACallbackEndsTheWorkerAndIsToldToOnFailure) {
 TEST_P(FailingProcess, KeepsItsExitCodeThoughAnotherClientDoesNotReadItsAnswers) {
   options.settings.shutdown_timeout = 1s;
   auto const worker = start();
-  cohort::test::Stranger const other(worker.ref().address.endpoint);
-  other.shake_hands(cluster().runtime()->secret, cluster().runtime()->description);
+  auto const other = bare_client(cluster(), worker);
   auto const questions = calls_of_settings(200'000);  // whose answers fill the socket, and more
   other.send(questions);
   worker.post(fn<&Everything::fail_one_way>, "nobody waits");
@@ -292,8 +296,7 @@ TEST_P(FailingProcess, IsToldThoughNobodyReadsTheLineThatSaysSo) {
 TEST_P(FailingProcess, IsNotToWaitForAClientThatAsksOnAndDoesNotReadItsAnswers) {
   auto const worker = start();
   auto records = worker.log(cohort::LogLevel::kWarning);
-  cohort::test::Stranger const other(worker.ref().address.endpoint);
-  other.shake_hands(cluster().runtime()->secret, cluster().runtime()->description);
+  auto const other = bare_client(cluster(), worker);
   auto const questions = calls_of_settings(50'000);
   // Until the worker hangs up.
   for (int i = 0; i < 40; ++i) other.send(questions);
@@ -312,9 +315,9 @@ TEST_P(FailingProcess, IsNotToWaitForAClientThatShowsThatItLivesAndReadsNothing)
   auto records = worker.log(cohort::LogLevel::kWarning);
   auto const other = client_that_reads_nothing(cluster(), worker);
   std::jthread const shows_that_it_lives([&](std::stop_token const& stop) {
-    cohort::FrameHeader const heartbeat{.kind = cohort::FrameKind::kHeartbeat};
+    auto const heartbeat = bytes_of({.kind = cohort::FrameKind::kHeartbeat});
     for (; !stop.stop_requested(); std::this_thread::sleep_for(100ms)) {
-      other.send({reinterpret_cast<char const*>(&heartbeat), sizeof heartbeat});
+      other.send(heartbeat);
     }
   });
   auto const record = records.next();

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
 #include <memory>
 #include <sstream>
 #include <string>
@@ -20,8 +19,8 @@
 namespace conformance {
 namespace {
 
-using cohort::FrameHeader;
 using cohort::FrameKind;
+using cohort::test::bytes_of;
 using cohort::test::hello_bytes;
 using cohort::test::Stranger;
 using launch_test::kAsan;
@@ -43,19 +42,15 @@ long status_kib(int pid, std::string const& name) {
 
 /// A header that announces so many bytes.
 std::string call_of_length(std::uint64_t length) {
-  FrameHeader const header{
-      .kind = FrameKind::kCall, .function = {}, .call = cohort::CallId{1}, .length = length};
-  std::string bytes(sizeof header, '\0');
-  std::memcpy(bytes.data(), &header, sizeof header);
-  return bytes;
+  return bytes_of(
+      {.kind = FrameKind::kCall, .function = {}, .call = cohort::CallId{1}, .length = length});
 }
 
 /// For the worker's settings, to nobody.
 std::string call_without_answer() {
-  FrameHeader const header{.kind = FrameKind::kCall,
-                           .flags = cohort::frame_flags::kOneWay,
-                           .function = cohort::kBuiltin<&cohort::Server::settings>};
-  return {reinterpret_cast<char const*>(&header), sizeof header};
+  return bytes_of({.kind = FrameKind::kCall,
+                   .flags = cohort::frame_flags::kOneWay,
+                   .function = cohort::kBuiltin<&cohort::Server::settings>});
 }
 
 class Strangers : public Conformance {

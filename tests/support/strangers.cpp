@@ -21,6 +21,10 @@ std::string hello_bytes() {
   return hello;
 }
 
+std::string bytes_of(FrameHeader const& header) {
+  return {reinterpret_cast<char const*>(&header), sizeof header};
+}
+
 Stranger::Stranger(Endpoint const& endpoint)
     : socket_(connect_to(endpoint, Deadline::after(kBound))) {}
 

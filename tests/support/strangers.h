@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/frame.h"
 #include "launch/handshake.h"
 #include "transports/socket.h"
 
@@ -12,6 +13,9 @@ namespace cohort::test {
 
 /// The bytes of a hello as this build writes them, by somebody who does not know the secret.
 [[nodiscard]] std::string hello_bytes();
+
+/// A frame's header, or the whole of one without a body.
+[[nodiscard]] std::string bytes_of(FrameHeader const& header);
 
 class Stranger {
  public:
