@@ -1,7 +1,9 @@
 // The backend of --workers mpi:N and ranks. It spawns workers by MPI_Comm_spawn, each by a call of
 // its own, so that the death of one leaves the others alone.
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
@@ -88,15 +90,22 @@ class Spawner : public MpiBackend {
 
   void spawn(std::string agent_variable, std::string label, std::function<bool()> wanted,
              Spawned done) override {
+    auto const turn = turns_.fetch_add(1);
     // A call that hangs is left to itself; nothing else waits for it.
-    std::thread([this, variable = std::move(agent_variable), label = std::move(label),
+    std::thread([this, turn, variable = std::move(agent_variable), label = std::move(label),
                  wanted = std::move(wanted), done = std::move(done)]() mutable {
       {
         std::unique_lock lock(mutex_);
-        place_free_.wait_for(lock, kFirstAlone, [this] { return has_spawned_ || spawning_ == 0; });
-        place_free_.wait(lock, [this] { return spawning_ < kSpawnsAtATime; });
+        auto const next_with_at_most = [this, turn](int others) {
+          return turn == next_turn_ && spawning_ <= others;
+        };
+        place_free_.wait_for(lock, kFirstAlone,
+                             [&] { return has_spawned_ || next_with_at_most(0); });
+        place_free_.wait(lock, [&] { return next_with_at_most(kSpawnsAtATime - 1); });
         ++spawning_;
+        ++next_turn_;
       }
+      place_free_.notify_all();
       MPI_Comm workers = MPI_COMM_NULL;
       std::optional<int> result;
       if (wanted() && mpi::begin_call()) {
@@ -162,6 +171,8 @@ class Spawner : public MpiBackend {
   std::mutex mutex_;
   std::condition_variable place_free_;
   bool started_ = false;
+  std::atomic<std::uint64_t> turns_{0};  // in the order of the calls
+  std::uint64_t next_turn_ = 0;
   int spawning_ = 0;
   bool has_spawned_ = false;
 };
