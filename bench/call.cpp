@@ -1,8 +1,7 @@
 // L1: one call at a time, int64 to int64, p50 and p99. L2: a sliding window of calls, calls a
-// second. Both against a peer on a bare socket of the same kind, whose messages have the same 32
-// bytes.
+// second. L12: one call after a pause. All against a peer on a bare socket of the same kind, whose
+// messages have the same 32 bytes.
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -10,6 +9,7 @@
 
 #include "bench/measure.h"
 #include "bench/pipeline.h"
+#include "bench/raw_calls.h"
 #include "bench/raw_peer.h"
 #include "launch/cluster.h"
 #include "launch/spawn.h"
@@ -18,6 +18,8 @@
 namespace {
 
 using bench::demand;
+using bench::kBlock;
+using bench::RawMessage;
 using bench::RawPeer;
 using bench::SocketKind;
 
@@ -27,58 +29,13 @@ class Adder {
   using Functions = cohort::FunctionList<&Adder::increment>;
 };
 
-/// What a frame of cohort takes for one int64: 24 bytes of header, 8 of body.
-struct RawMessage {
-  std::array<std::byte, 24> header{};
-  std::int64_t value = 0;
-};
-static_assert(sizeof(RawMessage) == 32);
-
-constexpr std::size_t kBlock = 256 << 10;
-constexpr std::int64_t kPipelinedCalls = 40'000;  // in one iteration
 constexpr std::int64_t kWarmUpCalls = 200;
-
-/// Reads blocks and answers each with one send.
-void serve_calls(int socket) {
-  std::vector<RawMessage> block(kBlock / sizeof(RawMessage));
-  auto* const bytes = reinterpret_cast<char*>(block.data());
-  std::size_t filled = 0;
-  for (;;) {
-    auto const count = bench::receive_some(socket, bytes + filled, kBlock - filled);
-    if (count == 0) return;
-    filled += count;
-    auto const whole = filled / sizeof(RawMessage);
-    for (std::size_t i = 0; i < whole; ++i) ++block[i].value;
-    bench::send_all(socket, bytes, whole * sizeof(RawMessage));
-    auto const done = whole * sizeof(RawMessage);
-    std::memmove(bytes, bytes + done, filled - done);
-    filled -= done;
-  }
-}
+constexpr std::int64_t kPipelinedCalls = 40'000;  // in one iteration
 
 // ---- L1 --------------------------------------------------------------------------------------
 
-void call_raw_once(int socket, std::int64_t x) {
-  RawMessage message{.header = {}, .value = x};
-  bench::send_all(socket, &message, sizeof message);
-  demand(bench::receive_all(socket, &message, sizeof message) && message.value == x + 1);
-}
-
-void call_cohort_once(cohort::Worker<Adder> const& worker, std::int64_t x) {
+void call_cohort(cohort::Worker<Adder> const& worker, std::int64_t x) {
   demand(worker.call(cohort::fn<&Adder::increment>, x).get() == x + 1);
-}
-
-template <class Once>
-void run_sequential(benchmark::State& state, Once&& once) {
-  bench::Samples samples(static_cast<std::size_t>(state.max_iterations));
-  std::int64_t x = 0;
-  while (x < kWarmUpCalls) once(x++);
-  for (auto _ : state) {
-    samples.time(state, [&] { once(x); });
-    ++x;
-  }
-  state.counters["p50_us"] = samples.percentile(0.50) * 1e6;
-  state.counters["p99_us"] = samples.percentile(0.99) * 1e6;
 }
 
 // ---- L2 --------------------------------------------------------------------------------------
@@ -120,10 +77,22 @@ void register_kind(std::string const& kind, int socket, cohort::Worker<Adder> co
   bench::register_in_turn(
       "L1/call/" + kind, {.repetitions = 15, .iterations = 4'000},
       [=](benchmark::State& state) {
-        run_sequential(state, [&](std::int64_t x) { call_raw_once(socket, x); });
+        bench::time_calls(state, {.warm_up = kWarmUpCalls},
+                          [&](std::int64_t x) { bench::call_raw(socket, x); });
       },
       [&](benchmark::State& state) {
-        run_sequential(state, [&](std::int64_t x) { call_cohort_once(worker, x); });
+        bench::time_calls(state, {.warm_up = kWarmUpCalls},
+                          [&](std::int64_t x) { call_cohort(worker, x); });
+      });
+  bench::register_in_turn(
+      "L12/after_a_pause/" + kind, bench::kPausePlan,
+      [=](benchmark::State& state) {
+        bench::time_calls(state, bench::kAfterAPause,
+                          [&](std::int64_t x) { bench::call_raw(socket, x); });
+      },
+      [&](benchmark::State& state) {
+        bench::time_calls(state, bench::kAfterAPause,
+                          [&](std::int64_t x) { call_cohort(worker, x); });
       });
   for (std::int64_t const window : {64, 1024}) {
     bench::register_in_turn(
@@ -143,8 +112,8 @@ void register_kind(std::string const& kind, int socket, cohort::Worker<Adder> co
 
 int main(int argc, char** argv) {
   if (cohort::is_worker_process()) return cohort::run_worker(cohort::app_types<Adder>);
-  RawPeer const unix_peer(SocketKind::kUnix, &serve_calls);
-  RawPeer const tcp_peer(SocketKind::kTcp, &serve_calls);
+  RawPeer const unix_peer(SocketKind::kUnix, &bench::serve_calls);
+  RawPeer const tcp_peer(SocketKind::kTcp, &bench::serve_calls);
   cohort::Cluster unix_cluster(cohort::app_types<Adder>,
                                {.transport = cohort::Transport::kUnix, .settings = {}});
   cohort::Cluster tcp_cluster(cohort::app_types<Adder>,

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <benchmark/benchmark.h>
@@ -48,6 +50,31 @@ class Samples {
  private:
   std::vector<double> seconds_;
 };
+
+/// How calls are timed one at a time.
+struct CallPlan {
+  std::int64_t warm_up = 0;            ///< calls before the first that is timed
+  std::chrono::milliseconds pause{0};  ///< before each that is timed
+};
+
+/// L12: everything in both processes has gone to sleep by then.
+inline constexpr CallPlan kAfterAPause{.warm_up = 10, .pause = std::chrono::milliseconds(50)};
+inline constexpr Plan kPausePlan{.repetitions = 5, .iterations = 15};
+
+/// Times `once(x)` for x = 0, 1, ..., of which the first are not timed. Counters: p50_us, p99_us.
+template <class Once>
+void time_calls(benchmark::State& state, CallPlan const& plan, Once&& once) {
+  Samples samples(static_cast<std::size_t>(state.max_iterations));
+  std::int64_t x = 0;
+  while (x < plan.warm_up) once(x++);
+  for (auto _ : state) {
+    if (plan.pause.count() != 0) std::this_thread::sleep_for(plan.pause);
+    samples.time(state, [&] { once(x); });
+    ++x;
+  }
+  state.counters["p50_us"] = samples.percentile(0.50) * 1e6;
+  state.counters["p99_us"] = samples.percentile(0.99) * 1e6;
+}
 
 /// The path of a program that was built next to this one.
 [[nodiscard]] std::string sibling_program(std::string const& name);

@@ -1,9 +1,9 @@
-// L10, and L2 to L4, over MPI: a worker by MPI_Comm_spawn, or under `mpirun -n 3` a rank, against a
-// bare process that was started with the same parameters and answers the same bytes by MPI_Isend,
-// MPI_Irecv and MPI_Test. Both sides really exchange the payloads, and poll while they wait. The
-// bare process polls for ever, so it is stopped while cohort is measured.
+// L10, L12, and L2 to L4, over MPI: a worker by MPI_Comm_spawn, or under `mpirun -n 3` a rank,
+// against a bare process that was started with the same parameters and answers the same bytes by
+// MPI_Isend, MPI_Irecv and MPI_Test. Both sides really exchange the payloads, and poll while they
+// wait. The bare process polls for ever, so it is stopped while cohort is measured. Who has slept
+// is woken over a socket, so L12 is held against a bare one.
 #include <algorithm>
-#include <array>
 #include <csignal>
 #include <cstdint>
 #include <cstring>
@@ -17,6 +17,8 @@
 
 #include "bench/measure.h"
 #include "bench/pipeline.h"
+#include "bench/raw_calls.h"
+#include "bench/raw_peer.h"
 #include "launch/cluster.h"
 #include "launch/mpi_backend.h"
 #include "launch/ranks.h"
@@ -26,6 +28,7 @@
 namespace {
 
 using bench::demand;
+using bench::RawMessage;
 constexpr std::int64_t kPipelinedCalls = 40'000;  // in one iteration
 constexpr std::int64_t kWindow = 64;
 constexpr std::int64_t kStreamed = 2'000'000;
@@ -44,12 +47,6 @@ class Answerer {
 };
 
 // ---- the bare process ------------------------------------------------------------------------
-
-/// What a frame of cohort takes for one int64.
-struct RawMessage {
-  std::array<std::byte, 24> header{};
-  std::int64_t value = 0;
-};
 
 enum RawTag : int { kCall = 1, kEcho, kStream, kEnd };
 
@@ -215,19 +212,6 @@ void stream(Worker const& worker) {
 
 // ---- measuring -------------------------------------------------------------------------------
 
-template <class Once>
-void run_calls(benchmark::State& state, Once&& once) {
-  bench::Samples samples(static_cast<std::size_t>(state.max_iterations));
-  std::int64_t x = 0;
-  while (x < kWarmUpCalls) once(x++);
-  for (auto _ : state) {
-    samples.time(state, [&] { once(x); });
-    ++x;
-  }
-  state.counters["p50_us"] = samples.percentile(0.50) * 1e6;
-  state.counters["p99_us"] = samples.percentile(0.99) * 1e6;
-}
-
 /// The median of several, as a rate of `amount` a second.
 template <class Once>
 void run_rate(benchmark::State& state, char const* counter, double amount, Once&& once) {
@@ -249,16 +233,28 @@ class Awake {
   BarePeer const& peer_;
 };
 
-void register_all(BarePeer& peer, Worker const& worker) {
+void register_all(BarePeer& peer, int socket, Worker const& worker) {
   std::string const where = own_rank() ? "/ranks" : "/mpi";
 
   bench::register_in_turn(
       "L10/call" + where, {.repetitions = 9, .iterations = 10'000},
       [&](benchmark::State& state) {
         Awake const awake(peer);
-        run_calls(state, [&](std::int64_t x) { peer.call(x); });
+        bench::time_calls(state, {.warm_up = kWarmUpCalls}, [&](std::int64_t x) { peer.call(x); });
       },
-      [&](benchmark::State& state) { run_calls(state, [&](std::int64_t x) { call(worker, x); }); });
+      [&](benchmark::State& state) {
+        bench::time_calls(state, {.warm_up = kWarmUpCalls},
+                          [&](std::int64_t x) { call(worker, x); });
+      });
+  bench::register_in_turn(
+      "L12/after_a_pause" + where, bench::kPausePlan,
+      [=](benchmark::State& state) {
+        bench::time_calls(state, bench::kAfterAPause,
+                          [&](std::int64_t x) { bench::call_raw(socket, x); });
+      },
+      [&](benchmark::State& state) {
+        bench::time_calls(state, bench::kAfterAPause, [&](std::int64_t x) { call(worker, x); });
+      });
   bench::register_in_turn(
       "L2/pipelined:64" + where, {.repetitions = 5, .iterations = 3},
       [&](benchmark::State& state) {
@@ -308,9 +304,10 @@ int main(int argc, char** argv) {
     return be_bare_peer();
   }
   cohort::run_as_rank(options);
+  bench::RawPeer const socket_peer(bench::SocketKind::kUnix, &bench::serve_calls);
   cohort::Cluster cluster(cohort::app_types<Answerer>, options);
   BarePeer peer;
   auto const worker = cohort::spawn_one<Answerer>(cluster, {});
-  register_all(peer, worker);
+  register_all(peer, socket_peer.socket(), worker);
   return bench::run_registered(argc, argv);
 }

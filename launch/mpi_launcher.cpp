@@ -119,6 +119,7 @@ class Spawner : public MpiBackend {
       }
       place_free_.notify_all();
       if (!result) return;
+      if (*result == MPI_ERR_SPAWN) mpi::note_that_mpirun_waits();
       if (*result != MPI_SUCCESS) {
         return done({},
                     "MPI_Comm_spawn: " + mpi::describe_error(*result) +

@@ -23,6 +23,7 @@ constexpr std::chrono::seconds kOpenCallsAtMost{3};
 std::atomic<int> g_open_calls{0};
 std::atomic<bool> g_ends{false};
 std::atomic<bool> g_collective{false};
+std::atomic<bool> g_mpirun_waits{false};
 pid_t g_process = 0;  // not one that it forks
 
 /// Calls of MPI that somebody is about to end: mpirun of Open MPI 4 may hang where a process leaves
@@ -40,7 +41,7 @@ void finalize(int status, void*) {
   auto const tell = [status] {
     std::fflush(nullptr);
     say_that_this_is_no_crash();
-    if (status != 0) tell_mpirun_of_failure();
+    if (status != 0 || g_mpirun_waits.load()) tell_mpirun_of_failure();
   };
   auto const give_up = [status, tell] {
     tell();
@@ -110,6 +111,7 @@ void finalize_at_exit() {
   [[maybe_unused]] static int const registered = ::on_exit(&finalize, nullptr);
 }
 void leave_finalize_out() noexcept { g_collective.store(true); }
+void note_that_mpirun_waits() noexcept { g_mpirun_waits.store(true); }
 
 /// One of the two sees what the other has set.
 bool begin_call() noexcept {

@@ -36,6 +36,9 @@ void initialise_in_time();
 void finalize_at_exit();
 /// MPI_Finalize would wait for the job's other ranks, which just end.
 void leave_finalize_out() noexcept;
+/// mpirun of Open MPI 4 waits for ever for the process of a spawn that had failed for want of a
+/// slot: it is asked to end when this process does. Its exit status is 1 then.
+void note_that_mpirun_waits() noexcept;
 /// Before a call of MPI that may hang, and after it. A process that ends meanwhile waits for it for
 /// a while, and ends without MPI_Finalize where it hangs. False where the process is ending: the
 /// call is not to be made, for mpirun would hang over what it asks for.

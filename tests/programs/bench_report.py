@@ -16,7 +16,7 @@ done = subprocess.run([sys.executable, report, programs, "--repetitions", "1"],
 WORK = re.compile(r"\| (L\d+)/\S+( p50| p99| RSS| PSS)? +"
                   r"\| +[\d.e+]+ (\S+) \| +[\d.e+]+ \3 \| +[\d.e+]+ \|")
 found = {match[1] for match in map(WORK.match, done.stdout.splitlines()) if match}
-missing = {"L1", "L2", "L3", "L4", "L5", "L8", "L9", "L11"} - found
+missing = {"L1", "L2", "L3", "L4", "L5", "L8", "L9", "L11", "L12"} - found
 if done.returncode != 0 or missing:
     sys.exit(f"exit code {done.returncode}, no row for {sorted(missing)}:\n"
              f"{done.stderr}\n{done.stdout}")

@@ -9,9 +9,13 @@ import time
 
 PROGRAM = sys.argv[1]
 RECOVERY = "--enable-recovery"
+
+
 def run(command, mpirun=None, environment=None, limit=40):
     """Exit status, stdout lines, stderr lines of ours, seconds."""
-    prefix = [] if mpirun is None else ["mpirun", "--oversubscribe", *mpirun]
+    prefix = [] if mpirun is None else ["mpirun", *mpirun]
+    if mpirun and "-H" not in mpirun:
+        prefix.insert(1, "--oversubscribe")
     variables = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
                      EVENT_NOEPOLL="1", COHORT_LOG="warning", **(environment or {}))
     start = time.monotonic()
@@ -53,6 +57,13 @@ def main():
     for mpirun, how in (([RECOVERY, "-n", "1"], spawned), ([RECOVERY, "-n", "3"], ranks)):
         status, out, _ = run([*how, "fail"], mpirun=mpirun)
         assert status != 0 and out == ["first: 3", "third: 3"], f"{how}: {status} {out}"
+    # Where there is no room: mpirun alone would wait for ever for what it could not start.
+    status, out, errors = run(["--workers", "mpi:1"], mpirun=[RECOVERY, "-H", "localhost:1"])
+    assert status != 0 and len(out) == 3, f"no slot: {status} {out} {errors}"
+    assert all("no slot is left?" in line for line in out), f"no slot: {out}"
+    print(out[0])
+    # An installation with nothing in it; MPI ends the process by itself.
+    refused("An error occurred in MPI_Init", spawned, environment={"OPAL_PREFIX": "/nowhere"})
     # A worker that does not come to life.
     comes("exited with code 3; before it had connected", [*spawned, "before"])
     comes("exited with code 3; before it had connected", [*spawned, "--mpi-fabric", "ucx", "before"],
@@ -63,7 +74,6 @@ def main():
     comes("second: 3", [*spawned, "slow"], environment=impatient)
     comes("exited with code 3; before it had connected", ranks, mpirun=[RECOVERY, "-n", "4"],
           environment={"FRAGILE": "before", "FRAGILE_RANK": "2"})
-
 
 
 main()
