@@ -349,6 +349,7 @@ void end_subscription(Subscription::State& state);
 template <class T>
 template <std::invocable<T> OnElement, std::invocable<CloseReason> OnEnd>
 Subscription Stream<T>::subscribe(OnElement on_element, OnEnd on_end) && {
+  static_cast<void>(in());  // throws where there is none
   auto state =
       std::shared_ptr<Subscription::State>(new Subscription::State{.engine = *engine_, .in = in_});
   bool const has_more = this->has_more();

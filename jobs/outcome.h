@@ -10,7 +10,8 @@
 
 namespace cohort {
 
-/// The result of one task, or the error that it ended with. T may be void.
+/// The result of one task, or the error that it ended with. T may be void. A value: it belongs to
+/// one thread at a time.
 template <class T>
 class Outcome {
  public:
@@ -29,7 +30,7 @@ class Outcome {
     if (auto* error = std::get_if<1>(&value_)) throw Error(*error);
     if constexpr (!std::is_void_v<T>) return std::get<0>(value_);
   }
-  /// Only where !ok().
+  /// Throws std::bad_variant_access where ok().
   [[nodiscard]] Error const& error() const { return std::get<1>(value_); }
 
  private:

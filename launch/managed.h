@@ -42,6 +42,11 @@ class Managed {
   Future<ResultOf<Member>> call(Fn<Member> function, Args&&... args) {
     return connected()->call(function, std::forward<Args>(args)...);
   }
+  /// The same through an adapter (core/adapt.h).
+  template <auto Member, class To, class From, class... Args>
+  auto call(Adapted<Member, To, From> const& adapted, Args&&... args) {
+    return connected()->call(adapted, std::forward<Args>(args)...);
+  }
   /// The worker of the present connection, for open(), stream(), post(): made where there is none.
   /// Ask anew for each use: one that is kept keeps its connection, and does not reconnect. Throws
   /// what connect() throws, and what on_loss throws.

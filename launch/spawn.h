@@ -82,7 +82,8 @@ template <class W, class... Init>
   return std::move(spawn<W>(cluster, options, std::forward<Init>(init)...).front());
 }
 
-/// A worker whose process is its caller's to look after: its output, and how it ended.
+/// A worker whose process is its caller's to look after: its output, and how it ended. The
+/// descriptors are the caller's; wait() may be called by any thread.
 template <class W>
 struct ForegroundWorker {
   Worker<W> worker;  ///< ends the worker when it goes, as any handle

@@ -13,13 +13,14 @@ namespace cohort {
 /// The master, as start_app runs it. Its argc and argv are those of main without cohort's options.
 using Master = std::function<int(Cluster& cluster, int argc, char** argv)>;
 
-/// Runs a master: the untyped half of run_master<Ws...>.
+/// Runs a master: the untyped half of run_master<Ws...>, which says what it returns; throws
+/// nothing.
 [[nodiscard]] int run_master(AppTypes types, ClusterOptions const& options,
                              std::function<int(Cluster&)> const& master);
 
 /// What is left of the command line goes to the master, or is an error.
 enum class Extras { kToMaster, kRefuse };
-/// The untyped half of start_app.
+/// The untyped half of start_app, which says what it returns; throws nothing.
 [[nodiscard]] int run_app(AppTypes types, int argc, char** argv, Extras extras,
                           Master const& master, ClusterOptions options);
 

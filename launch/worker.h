@@ -57,7 +57,7 @@ struct WorkerRef {
 /// as shut_down() does; one that connect() gave closes its connection; neither waits. One that
 /// serve() gave ends the worker, and waits for the call that it runs, save in a callback or in
 /// on_failure. Any thread may call, callbacks and on_failure too; the handle moves, and does not
-/// copy.
+/// copy. One that was moved from may be destroyed or assigned to, and nothing else.
 ///
 /// Calls over one connection begin in their order. Those that wait their turn do so at the worker,
 /// without a bound: bound them by waiting for futures.
@@ -110,35 +110,34 @@ class [[nodiscard]] Worker {
         std::move(converted));
   }
 
-  /// post(), open(), stream() and state() through an adapter that leaves the result alone. The
-  /// elements of streams are not converted.
+  /// post() through an adapter that leaves the result alone.
   template <auto Member, class To, class... Args>
   void post(Adapted<Member, To, std::identity> const& adapted, Args&&... args) const {
     auto const start = [&](auto&&... each) { post(fn<Member>, std::move(each)...); };
     std::apply(start,
                detail::as_tuple(std::invoke(adapted.to_arguments, std::forward<Args>(args)...)));
   }
-  /// @cond
+  /// open() likewise. The elements of its streams are not converted.
   template <auto Member, class To, class... Args>
   auto open(Adapted<Member, To, std::identity> const& adapted, Args&&... args) const {
     auto const start = [&](auto&&... each) { return open(fn<Member>, std::move(each)...); };
     return std::apply(
         start, detail::as_tuple(std::invoke(adapted.to_arguments, std::forward<Args>(args)...)));
   }
+  /// stream() likewise.
   template <auto Member, class To, class... Args>
   auto stream(Adapted<Member, To, std::identity> const& adapted, Args&&... args) const {
     auto const start = [&](auto&&... each) { return stream(fn<Member>, std::move(each)...); };
     return std::apply(
         start, detail::as_tuple(std::invoke(adapted.to_arguments, std::forward<Args>(args)...)));
   }
+  /// state() likewise.
   template <auto Member, class To, class... Args>
   auto state(Adapted<Member, To, std::identity> const& adapted, Args&&... args) const {
     auto const start = [&](auto&&... each) { return state(fn<Member>, std::move(each)...); };
     return std::apply(
         start, detail::as_tuple(std::invoke(adapted.to_arguments, std::forward<Args>(args)...)));
   }
-
-  /// @endcond
 
   /// Starts a call that nobody answers: returns once it is on its way, as call() does. An exception
   /// in it is told to on_failure, and ends the worker. Throws Error where it cannot be sent:

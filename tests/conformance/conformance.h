@@ -107,6 +107,12 @@ class Conformance : public testing::TestWithParam<Place> {
   }
   /// Ends all workers.
   void end_cluster() { cluster_.reset(); }
+  /// How many failures were told, when none can come any more: ends all workers.
+  [[nodiscard]] std::size_t times_told(Failures const& told) {
+    end_cluster();
+    return told.count();
+  }
+  [[nodiscard]] std::size_t times_told() { return times_told(failures); }
 
   cohort::ClusterOptions options = GetParam().options;
   Failures failures;

@@ -68,11 +68,17 @@ void Mortal::compute_on(cohort::Writer<int>& begun) {
   }
 }
 
+void Mortal::listen_and_throw(cohort::Writer<int>& begun, std::stop_token stop) {
+  listen(begun, std::move(stop));
+  throw std::runtime_error("throws as it is stopped");
+}
+
 Mortal::~Mortal() {
   if (how_.starts_with("write ")) std::ofstream(how_.substr(6)) << history_ + "destroyed";
   if (how_ == "throw") throw_from_a_destructor();
   if (how_ == "terminate") std::terminate();
   if (how_ == "hang") block_for_ever();
+  if (how_ == "exit") ::_exit(3);
   if (how_ == "crash") {
     std::signal(SIGSEGV, SIG_DFL);  // the sanitizers handle it themselves
     std::raise(SIGSEGV);

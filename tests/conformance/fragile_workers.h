@@ -38,7 +38,7 @@ class Heavy {
 };
 
 /// Its destructor does what the Init says: "write FILE", "throw", "terminate", "crash" (SIGSEGV),
-/// "hang", or nothing.
+/// "hang", "exit" (with 3), or nothing.
 class Mortal {
  public:
   using Init = std::string;
@@ -49,7 +49,9 @@ class Mortal {
   // Both write one element once they run; then they wait for their stop, or do not look for it.
   void listen(cohort::Writer<int>& begun, std::stop_token stop);
   void compute_on(cohort::Writer<int>& begun);
-  using Functions = cohort::FunctionList<&Mortal::one, &Mortal::listen, &Mortal::compute_on>;
+  void listen_and_throw(cohort::Writer<int>& begun, std::stop_token stop);
+  using Functions = cohort::FunctionList<&Mortal::one, &Mortal::listen, &Mortal::compute_on,
+                                         &Mortal::listen_and_throw>;
 
  private:
   std::string how_;

@@ -28,7 +28,7 @@ TEST_P(Functions, TellTheCallerOfAConstructorThatThrows) {
   EXPECT_EQ(error.exception_type(), "std::invalid_argument");
   EXPECT_EQ(error.reason(), "a start of -1");
   EXPECT_EQ(start(1).call(fn<&Everything::add>, 1, 1).get(), 3);
-  EXPECT_EQ(failures.count(), 0u);
+  EXPECT_EQ(times_told(), 0u);
 }
 
 TEST_P(Functions, StreamOut) {
@@ -51,6 +51,24 @@ TEST_P(Functions, EndAStreamWithWhatTheyThrow) {
   EXPECT_EQ(error.reason(), "no more");
   EXPECT_EQ(stream.reason(), CloseReason::kFailed);
   EXPECT_EQ(worker.call(fn<&Everything::add>, 1, 1).get(), 2);
+  EXPECT_EQ(times_told(), 0u);
+}
+
+TEST_P(Functions, EndTheStreamThatTheyReadWhereTheyThrow) {
+  auto const worker = start();
+  auto open = worker.open(fn<&Everything::read_one_then_fail>);
+  open.input.write(7);
+  open.input.flush();
+  auto const error = error_of([&] { open.result.get(); });
+  EXPECT_EQ(error.kind(), ErrorKind::kFailed);
+  EXPECT_EQ(error.reason(), "no more than 7");
+  EXPECT_TRUE(eventually([&] { return open.input.reason() == CloseReason::kClosedByPeer; }));
+  EXPECT_EQ(error_of([&] {
+              for (;;) open.input.write(8);
+            }).kind(),
+            ErrorKind::kCancelled);
+  EXPECT_EQ(worker.call(fn<&Everything::add>, 1, 1).get(), 2);
+  EXPECT_EQ(times_told(), 0u);
 }
 
 TEST_P(Functions, HearThatTheirReaderHasEnough) {
@@ -235,6 +253,7 @@ TEST_P(Functions, AreCancelledWhileTheyWaitAndWhileTheyRun) {
   EXPECT_EQ(worker.call(fn<&Everything::received>).get(), 101);
   worker.call(fn<&Everything::close_kept>).get();
   EXPECT_EQ(all_of(begun.output), std::vector<std::string>{}) << "the queued one left no trace";
+  EXPECT_EQ(times_told(), 0u);
 }
 
 TEST_P(Functions, EndTheirStreamsAtBothEndsWhereTheCallerCancels) {

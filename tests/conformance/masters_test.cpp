@@ -178,6 +178,9 @@ TEST_P(MasterStopped, LosesWorkersOfItsWorkersAfterTheHeartbeatTimeout) {
 TEST_P(MasterStopped, LosesWorkersThatComputeAfterTheHeartbeatTimeout) {
   stop_a_master_of_workers_that_are("computing");
 }
+TEST_P(MasterStopped, LosesWorkersWhoseHandlesHaveGoneAfterTheHeartbeatTimeout) {
+  stop_a_master_of_workers_that_are("unheld");
+}
 
 }  // namespace
 }  // namespace conformance

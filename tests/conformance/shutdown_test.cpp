@@ -25,7 +25,7 @@ TEST_P(Shutdown, StopsAFunctionThatListens) {
   EXPECT_EQ(begun.next(), 1);
   EXPECT_TRUE(ends_when_asked(worker));
   EXPECT_EQ(launch_test::read_file(file), "stopped, destroyed");
-  EXPECT_EQ(failures.count(), 0u);
+  EXPECT_EQ(times_told(), 0u);
 }
 
 TEST_P(Shutdown, EndsAStreamThatIsKeptWithAnErrorNeverWithASilentEnd) {
@@ -57,7 +57,7 @@ TEST_P(Shutdown, KillsAFunctionThatComputesOn) {
   }
   EXPECT_EQ(error_of([&] { worker.call(fn<&Mortal::one>).get(); }).kind(),
             ErrorKind::kDisconnected);
-  EXPECT_EQ(failures.count(), 0u);
+  EXPECT_EQ(times_told(), 0u);
 }
 
 TEST_P(Shutdown, KillsAStoppedProcess) {
@@ -66,7 +66,7 @@ TEST_P(Shutdown, KillsAStoppedProcess) {
   ::kill(worker.pid(), SIGSTOP);
   EXPECT_TRUE(ends_when_asked(worker));
   EXPECT_TRUE(is_gone(worker.pid()));
-  EXPECT_EQ(failures.count(), 0u);
+  EXPECT_EQ(times_told(), 0u);
 }
 
 TEST_P(Shutdown, DestroysTheWorkersObject) {
@@ -78,7 +78,7 @@ TEST_P(Shutdown, DestroysTheWorkersObject) {
   }
   end_cluster();
   EXPECT_EQ(launch_test::read_file(file), "destroyed");
-  EXPECT_EQ(failures.count(), 0u);
+  EXPECT_EQ(times_told(), 0u);
 }
 
 TEST_P(Shutdown, DestroysTheObjectAlsoWhereTheClusterGoesFirst) {
@@ -87,7 +87,7 @@ TEST_P(Shutdown, DestroysTheObjectAlsoWhereTheClusterGoesFirst) {
   end_cluster();
   EXPECT_FALSE(worker.alive());
   EXPECT_EQ(launch_test::read_file(file), "destroyed");
-  EXPECT_EQ(failures.count(), 0u);
+  EXPECT_EQ(times_told(), 0u);
 }
 
 TEST_P(Shutdown, SurvivesADestructorThatThrowsOrCrashesAndTellsOfIt) {
@@ -134,9 +134,30 @@ TEST_P(Shutdown, SurvivesADestructorThatThrowsOrCrashesAndTellsOfIt) {
     EXPECT_TRUE(*end.line == '\0' || contains(said, line));
     EXPECT_TRUE(contains(said, end.line));
     EXPECT_EQ(start(1).call(fn<&Everything::add>, 1, 1).get(), 3) << "the master lives on";
-    EXPECT_EQ(told.count(), 1u);
+    EXPECT_EQ(times_told(told), 1u);
   }
-  EXPECT_EQ(failures.count(), 0u);
+  EXPECT_EQ(times_told(), 0u);
+}
+
+TEST_P(Shutdown, TakesAnExitCodeForTheEndThatWasAskedFor) {
+  auto const worker = start_with<Mortal>({}, "exit");
+  EXPECT_TRUE(ends_when_asked(worker));
+  ASSERT_TRUE(worker.exit_report());
+  EXPECT_EQ(worker.exit_report()->exit_code, 3);
+  EXPECT_EQ(times_told(), 0u);
+}
+
+TEST_P(Shutdown, GoesOnThoughTheFunctionThatItStopsThrows) {
+  auto const file = dir / "history";
+  auto const worker = start_with<Mortal>({}, "write " + file.string());
+  auto open = worker.open(fn<&Mortal::listen_and_throw>);
+  EXPECT_EQ(open.output.next(), 1);
+  EXPECT_TRUE(ends_when_asked(worker));
+  auto const error = error_of([&] { open.result.get(); });
+  EXPECT_EQ(error.kind(), ErrorKind::kFailed);
+  EXPECT_EQ(error.reason(), "throws as it is stopped");
+  EXPECT_EQ(launch_test::read_file(file), "stopped, destroyed");
+  EXPECT_EQ(times_told(), 0u);
 }
 
 TEST_P(Shutdown, KillsADestructorThatHangs) {
@@ -144,7 +165,7 @@ TEST_P(Shutdown, KillsADestructorThatHangs) {
   auto const worker = start_with<Mortal>({}, "hang");
   EXPECT_TRUE(ends_when_asked(worker));
   EXPECT_TRUE(is_gone(worker.pid()));
-  EXPECT_EQ(failures.count(), 0u);
+  EXPECT_EQ(times_told(), 0u);
 }
 
 TEST_P(Shutdown, AfterADeathDoesNotHideIt) {
@@ -155,8 +176,7 @@ TEST_P(Shutdown, AfterADeathDoesNotHideIt) {
     EXPECT_TRUE(ends_when_asked(worker));
     start().kill();  // and lets go of it at once
   }
-  end_cluster();
-  EXPECT_EQ(failures.count(), 2u);
+  EXPECT_EQ(times_told(), 2u);
   EXPECT_TRUE(contains(failures.wait_for_first().reason(), "killed by signal 9 (SIGKILL)"));
 }
 

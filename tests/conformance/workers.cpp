@@ -185,6 +185,10 @@ void Everything::hold(Stream<std::int64_t> in) { held_ = std::move(in); }
 
 std::int64_t Everything::sum_held() { return sum(held_); }
 
+void Everything::read_one_then_fail(Stream<std::int64_t>& in) {
+  throw std::length_error("no more than " + std::to_string(in.next().value()));
+}
+
 void Everything::ping_pong(Stream<int>& in, Writer<int>& out) {
   try {
     for (int const value : in) out.write(value + 1);

@@ -97,6 +97,7 @@ class Everything {
   void sum_by_slow_callback(Stream<std::int64_t> in);  ///< which waits for go_on()
   void go_on() { go_on_.set_value(); }
   std::int64_t received() const { return received_; }
+  void read_one_then_fail(Stream<std::int64_t>& in);
   void ping_pong(Stream<int>& in, Writer<int>& out);
   void fail_in_a_callback(Stream<int> in);
 
@@ -143,7 +144,8 @@ class Everything {
       &Everything::allocate, &Everything::outlive, &Everything::index,
       &Everything::write_on_a_thread, &Everything::stop_writing,
       &Everything::what_the_last_stream_threw, &Everything::sum_by_slow_callback,
-      &Everything::go_on, &Everything::lose_what_arrives, &Everything::zeros, &Everything::feed>;
+      &Everything::go_on, &Everything::lose_what_arrives, &Everything::zeros, &Everything::feed,
+      &Everything::read_one_then_fail>;
 
  private:
   void remember(cohort::Error const& error);  ///< and prints it on stderr

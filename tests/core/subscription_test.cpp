@@ -106,6 +106,7 @@ TEST_P(Subscriptions, LetNoCallbackWaitForItsOwnEnd) {
   auto open = peers.open(fn<&Fountain::count>, 1);
   Subscription subscription;
   EXPECT_THROW(subscription.wait(), std::logic_error) << "it belongs to no stream";
+  EXPECT_THROW(Stream<int>().subscribe([](int) {}).detach(), std::logic_error);
   std::promise<void> assigned;
   bool refused = false;
   subscription = std::move(open.output).subscribe([&, ready = assigned.get_future()](int) {

@@ -1,9 +1,11 @@
 // Strangers at the master's TCP port, while a worker serves calls undisturbed.
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <thread>
 
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "tests/launch/support.h"
@@ -44,7 +46,11 @@ class Listener : public testing::Test {
     cluster_ = std::make_unique<cohort::Cluster>(kTypes, options);
     worker_ = std::make_unique<cohort::Worker<Calculator>>(cohort::spawn_one<Calculator>(
         *cluster_, {.on_failure = failures_.listener(), .spawn_timeout = 60s}));
+    // Its log is this process's.
+    here_ = std::make_unique<cohort::Worker<Calculator>>(cohort::serve<Calculator>(*cluster_, {}));
+    warnings_ = here_->log(cohort::LogLevel::kWarning, 100'000);
     quiet_ = Holdings::now();
+    peak_kib_ = peak_kib();
     endpoint_ = listening_endpoint();
     calling_ = std::jthread([this](std::stop_token stop) {
       for (int i = 0; !stop.stop_requested(); ++i) {
@@ -59,17 +65,39 @@ class Listener : public testing::Test {
     calling_ = {};
     EXPECT_EQ(wrong_answers_, 0);
     EXPECT_TRUE(nothing_is_left(quiet_));
+    if (!kAsan && !kTsan) {
+      EXPECT_LT(peak_kib() - peak_kib_, 8 * 1024);
+    }
+    {  // And a new worker gets in.
+      auto const next = cohort::spawn_one<Calculator>(*cluster_, {});
+      EXPECT_EQ(next.call(fn<&Calculator::add>, 1, 2).get(), 3);
+    }
+    cluster_.reset();
     EXPECT_EQ(failures_.count(), 0U);
-    // And a new worker gets in.
-    auto const next = cohort::spawn_one<Calculator>(*cluster_, {});
-    EXPECT_EQ(next.call(fn<&Calculator::add>, 1, 2).get(), 3);
   }
   [[nodiscard]] Stranger connect() const { return Stranger(endpoint_); }
+  /// Of this process, in KiB.
+  [[nodiscard]] static long peak_kib() {
+    rusage usage{};
+    ::getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_maxrss;
+  }
+  /// The reason that the log gives for the next connection that was refused.
+  [[nodiscard]] std::string refusal() {
+    if (!warnings_.wait_for(kBound)) return "(no warning)";
+    auto const text = warnings_.next()->text;
+    auto const start = "refused a connection to " + endpoint_.to_string() + ": ";
+    EXPECT_TRUE(text.starts_with(start)) << text;
+    return text.substr(std::min(start.size(), text.size()));
+  }
 
   Failures failures_;
   std::unique_ptr<cohort::Cluster> cluster_;
   std::unique_ptr<cohort::Worker<Calculator>> worker_;
+  std::unique_ptr<cohort::Worker<Calculator>> here_;
+  cohort::Stream<cohort::LogRecord> warnings_;
   Holdings quiet_;
+  long peak_kib_ = 0;
   cohort::Endpoint endpoint_;
   std::atomic<int> answers_{0};
   std::atomic<int> wrong_answers_{0};
@@ -83,6 +111,7 @@ TEST_F(Listener, HangsUpOnGarbageAtOnce) {
     auto const socket = connect();
     socket.send(garbage);
     EXPECT_EQ(socket.read_to_end(), "");
+    EXPECT_EQ(refusal(), "the peer does not speak cohort's protocol");
   }
   if (kTsan || kAsan) return;
   EXPECT_LT(Clock::now() - start, 3 * 700ms) << "waited for handshake_timeout";
@@ -92,6 +121,7 @@ TEST_F(Listener, HangsUpOnAHelloThatIsFollowedBySilence) {
   auto const socket = connect();
   socket.send(hello_bytes());
   EXPECT_EQ(socket.read_to_end().size(), 80U) << "the master's hello and proof, and no more";
+  EXPECT_EQ(refusal(), "no complete handshake within 700 ms (handshake_timeout)");
 }
 
 TEST_F(Listener, HangsUpOnAWrongProofAndClaimsNoWorker) {
@@ -99,12 +129,14 @@ TEST_F(Listener, HangsUpOnAWrongProofAndClaimsNoWorker) {
   socket.send(hello_bytes());
   socket.send(std::string(32, 'x'));
   EXPECT_EQ(socket.read_to_end().size(), 80U);
+  EXPECT_EQ(refusal(), "the peer does not know the session's secret");
 }
 
 TEST_F(Listener, HangsUpOnHalfAHello) {
   auto const socket = connect();
   socket.send(hello_bytes().substr(0, 76));
   EXPECT_EQ(socket.read_to_end(), "");
+  EXPECT_EQ(refusal(), "no complete handshake within 700 ms (handshake_timeout)");
 }
 
 TEST_F(Listener, HangsUpOnAByteNowAndThen) {
@@ -126,14 +158,26 @@ TEST_F(Listener, TakesPeersThatGoAwayAtOnce) {
   }
 }
 
-TEST_F(Listener, SurvivesThreeHundredSilentConnections) {
+TEST_F(Listener, RefusesAnotherVersionAndNamesBoth) {
+  auto const socket = connect();
+  auto hello = hello_bytes();
+  hello[12] ^= '\x40';  // of the version
+  socket.send(hello);
+  EXPECT_EQ(socket.read_to_end(), "");
+  EXPECT_EQ(refusal(), "the peer speaks version 65 of cohort's protocol, this program version 1");
+}
+
+TEST_F(Listener, SurvivesAThousandSilentConnections) {
   std::vector<Stranger> sockets;
-  for (int i = 0; i < 300; ++i) sockets.push_back(connect());
+  for (int i = 0; i < 1000; ++i) sockets.push_back(connect());
   auto const before = answers_.load();
   EXPECT_TRUE(eventually([&] { return answers_ > before + 10; }));
   auto const next = cohort::spawn_one<Calculator>(*cluster_, {.spawn_timeout = 60s});
   EXPECT_EQ(next.call(fn<&Calculator::add>, 1, 2).get(), 3);
   for (auto const& socket : sockets) EXPECT_EQ(socket.read_to_end(), "");
+  for (std::size_t i = 0; i < sockets.size(); ++i) {
+    EXPECT_EQ(refusal(), "no complete handshake within 700 ms (handshake_timeout)");
+  }
   next.shut_down();
   EXPECT_TRUE(next.wait_until_ended(kBound));
 }

@@ -25,6 +25,12 @@ testing::AssertionResult contains(std::string const& text, std::string const& pa
   return testing::AssertionFailure() << "no \"" << part << "\" in: " << text;
 }
 
+std::size_t occurrences(std::string_view part, std::string_view text) {
+  std::size_t count = 0;
+  for (auto at = text.find(part); at != text.npos; at = text.find(part, at + part.size())) ++count;
+  return count;
+}
+
 std::function<void(Error const&)> Failures::listener() {
   return [this](Error const& error) {
     std::lock_guard const lock(mutex_);

@@ -66,6 +66,9 @@ template <class Function>
 /// For gtest's messages: EXPECT_TRUE(contains(text, part)).
 [[nodiscard]] testing::AssertionResult contains(std::string const& text, std::string const& part);
 
+/// How often the part, which is not empty, is in the text.
+[[nodiscard]] std::size_t occurrences(std::string_view part, std::string_view text);
+
 /// What on_failure was told.
 class Failures {
  public:

@@ -1,5 +1,6 @@
 // A parameter beside the tasks: it travels once to each worker of the pool, when it is spawned, and
 // every task there sees it.
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <iostream>
@@ -15,7 +16,9 @@ struct Style {
   template <class Archive>
   void serialize(Archive& archive, unsigned) {
     archive& greeting& exclamation_marks;
+    if (Archive::is_loading::value) ++received;
   }
+  static inline int received = 0;
 };
 
 class Greeter {
@@ -28,7 +31,9 @@ class Greeter {
     return style_.greeting + ", " + name + std::string(marks, '!');
   }
 
-  using Functions = cohort::FunctionList<&Greeter::greet>;
+  int styles_received(int) const { return Style::received; }
+
+  using Functions = cohort::FunctionList<&Greeter::greet, &Greeter::styles_received>;
 
  private:
   Style const style_;
@@ -38,6 +43,12 @@ int master(cohort::Cluster& cluster) {
   cohort::Pool<Greeter> pool(cluster, {.spawn = {.count = 2}}, Style{"Good morning", 2});
   std::array const names{"Ada", "Barbara", "Grace", "Hedy", "Lise", "Mary"};
   for (auto const& line : pool.map(cohort::fn<&Greeter::greet>, names)) std::cout << line << '\n';
+  int most = 0;
+  for (auto const received :
+       pool.map(cohort::fn<&Greeter::styles_received>, std::array{0, 1, 2, 3})) {
+    most = std::max(most, received);
+  }
+  std::cout << "each worker was given its style " << most << " time\n";
   return 0;
 }
 
