@@ -35,6 +35,9 @@ class Channel {
   /// Delivers up to `into.size()` bytes. A span that was offered without success is offered
   /// again, so a transport may receive big blocks into where they belong.
   virtual IoResult receive(std::span<std::byte> into) noexcept = 0;
+  /// Whether memory that receive() was offered may still be written to, though nobody calls it any
+  /// more. Then it must stay.
+  [[nodiscard]] virtual bool still_receives() noexcept { return false; }
   /// No more bytes either way; the peer sees the end of the stream. Idempotent.
   virtual void shut_down() noexcept = 0;
 

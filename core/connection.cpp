@@ -29,7 +29,10 @@ Connection::Connection(Engine& engine, std::unique_ptr<Channel> channel, Setting
   reader_.preload(already_read);
 }
 
-Connection::~Connection() { fail_pending({ErrorKind::kDisconnected, "the connection was closed"}); }
+Connection::~Connection() {
+  fail_pending({ErrorKind::kDisconnected, "the connection was closed"});
+  if (channel_->still_receives()) static_cast<void>(new FrameReader(std::move(reader_)));
+}
 
 void Connection::start() {
   // In one go: input that is read before the preloaded bytes are parsed would be handled twice.

@@ -29,6 +29,8 @@ class DataPlane {
   virtual void on_signal(FrameKind kind, std::uint64_t count) = 0;
   /// Packets sent so far; good once nothing waits to be sent.
   [[nodiscard]] virtual std::uint64_t sent() const noexcept = 0;
+  /// Whether something that was sent is still on its way out of this process's memory.
+  [[nodiscard]] virtual bool sends() noexcept = 0;
   /// Whether so many packets were taken, and all that they announced.
   [[nodiscard]] virtual bool has_taken(std::uint64_t count) const noexcept = 0;
   /// The peer is gone: takes what it had sent before, as far as it arrives soon.

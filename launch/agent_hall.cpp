@@ -81,6 +81,12 @@ UniqueFd AgentHall::wait_for(std::uint32_t number, Deadline deadline) {
   return agent;
 }
 
+bool AgentHall::has_left(std::uint32_t number) {
+  std::lock_guard const lock(mutex_);
+  auto const found = agents_.find(number);
+  return found != agents_.end() && has_hung_up(found->second.get());
+}
+
 void AgentHall::wait_for_all(std::uint32_t count, Deadline deadline) {
   std::unique_lock lock(mutex_);
   came_.wait_until(lock, deadline.at(), [&] { return have_come_ >= count; });

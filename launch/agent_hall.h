@@ -31,6 +31,8 @@ class AgentHall {
   /// The agent of that number; nothing where it has not come by then, or after close(). One that
   /// comes later is hung up on.
   [[nodiscard]] UniqueFd wait_for(std::uint32_t number, Deadline deadline);
+  /// Whether that one has come, and gone again.
+  [[nodiscard]] bool has_left(std::uint32_t number);
   /// Waits until so many have come in all.
   void wait_for_all(std::uint32_t count, Deadline deadline);
   void close();

@@ -244,10 +244,6 @@ BootRecord Cluster::boot_record(RemoteWorker const& worker, SpawnOptions const& 
 void Cluster::start_under_mpi(std::span<std::shared_ptr<RemoteWorker> const> workers,
                               SpawnOptions const& options, Settings const& settings,
                               Deadline deadline) {
-  std::lock_guard const lock(starts_mutex_);
-  std::erase_if(starts_, [](auto const& each) {
-    return each.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
-  });
   for (auto const& worker : workers) {
     worker->expect_plane();
     try {
@@ -255,7 +251,7 @@ void Cluster::start_under_mpi(std::span<std::shared_ptr<RemoteWorker> const> wor
           open_outputs(options);  // first: an agent that is not used is lost, and its rank
       auto find_agent =
           ranks_ != nullptr ? take_rank(worker, options, deadline) : spawn_agent(worker, deadline);
-      starts_.push_back(
+      remember_start(
           std::async(std::launch::async, [this, worker, options, settings, deadline, find_agent,
                                           outputs = std::move(outputs)]() mutable {
             try {
@@ -272,6 +268,15 @@ void Cluster::start_under_mpi(std::span<std::shared_ptr<RemoteWorker> const> wor
       worker->fail_to_start(error.what());
     }
   }
+}
+
+/// To be waited for by the end of the cluster.
+void Cluster::remember_start(std::future<void> start) {
+  std::lock_guard const lock(starts_mutex_);
+  std::erase_if(starts_, [](auto const& each) {
+    return each.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  });
+  starts_.push_back(std::move(start));
 }
 
 /// MPI starts an agent, which comes to the hall and starts the worker; the worker joins MPI, and

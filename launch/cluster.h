@@ -106,6 +106,7 @@ class Cluster {
   using FindAgent = std::function<AgentHandle()>;
   [[nodiscard]] FindAgent spawn_agent(std::shared_ptr<RemoteWorker> const& worker,
                                       Deadline deadline);
+  void remember_start(std::future<void> start);
   [[nodiscard]] FindAgent take_rank(std::shared_ptr<RemoteWorker> const& worker,
                                     SpawnOptions const& options, Deadline deadline);
 

@@ -1,5 +1,6 @@
 // The backend of --workers mpi:N and ranks. It spawns workers by MPI_Comm_spawn, each by a call of
 // its own, so that the death of one leaves the others alone.
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -8,12 +9,15 @@
 #include <exception>
 #include <filesystem>
 #include <functional>
+#include <iterator>
+#include <list>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <system_error>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <mpi.h>
 #include <unistd.h>
@@ -26,11 +30,13 @@
 namespace cohort {
 namespace {
 
-/// More at a time gain nothing, and one that hangs takes its place for good.
+/// More at a time gain nothing.
 constexpr int kSpawnsAtATime = 3;
 /// The first call sets up what the others use, and where others came beside it one of them hung now
 /// and then. One that itself hangs is not waited for any longer.
 constexpr std::chrono::seconds kFirstAlone{5};
+/// Whether a call is waited for is not told.
+constexpr std::chrono::milliseconds kLookAgain{200};
 
 /// The one hub of an engine, made when it is first needed. Under the I/O lock.
 std::shared_ptr<MpiHub> hub_of(Engine& engine) {
@@ -67,8 +73,9 @@ class Spawner : public MpiBackend {
 
   void start(Launcher launcher, MpiOptions const& options) override {
     std::lock_guard const lock(mutex_);
-    if (std::exchange(started_, true)) return;
+    if (started_) return;
     auto const chosen = mpi::prepare_master(launcher, options);
+    oversubscribe_ = options.oversubscribe;
     mpi::finalize_at_exit();
     if (launcher == Launcher::kRanks) {
       mpi::initialise_in_time();
@@ -76,6 +83,7 @@ class Spawner : public MpiBackend {
     } else {
       mpi::initialise();
     }
+    started_ = true;
     log(LogLevel::kInfo, chosen);
   }
 
@@ -94,30 +102,17 @@ class Spawner : public MpiBackend {
     // A call that hangs is left to itself; nothing else waits for it.
     std::thread([this, turn, variable = std::move(agent_variable), label = std::move(label),
                  wanted = std::move(wanted), done = std::move(done)]() mutable {
-      {
-        std::unique_lock lock(mutex_);
-        auto const next_with_at_most = [this, turn](int others) {
-          return turn == next_turn_ && spawning_ <= others;
-        };
-        place_free_.wait_for(lock, kFirstAlone,
-                             [&] { return has_spawned_ || next_with_at_most(0); });
-        place_free_.wait(lock, [&] { return next_with_at_most(kSpawnsAtATime - 1); });
-        ++spawning_;
-        ++next_turn_;
-      }
-      place_free_.notify_all();
+      auto const place = wait_for_place(turn, wanted);
       MPI_Comm workers = MPI_COMM_NULL;
       std::optional<int> result;
       if (wanted() && mpi::begin_call()) {
-        result = call_spawn(variable, label, workers);
+        if (place->communicator == MPI_COMM_NULL) {
+          MPI_Comm_dup(MPI_COMM_SELF, &place->communicator);
+        }
+        result = call_spawn(place->communicator, variable, label, workers);
         mpi::end_call();
       }
-      {
-        std::lock_guard const lock(mutex_);
-        --spawning_;
-        if (result) has_spawned_ = true;
-      }
-      place_free_.notify_all();
+      leave(place, result.has_value());
       if (!result) return;
       if (*result == MPI_ERR_SPAWN) mpi::note_that_mpirun_waits();
       if (*result != MPI_SUCCESS) {
@@ -151,14 +146,59 @@ class Spawner : public MpiBackend {
   }
 
  private:
-  static int call_spawn(std::string const& variable, std::string& label, MPI_Comm& workers) {
+  /// A call under way. Each has a communicator of its own, since those over one may not overlap.
+  struct Place {
+    MPI_Comm communicator = MPI_COMM_NULL;
+    std::function<bool()> wanted;
+  };
+  using PlaceOfOne = std::list<Place>::iterator;
+
+  /// They begin in the order of their turns. One that nobody waits for any more hangs, and takes no
+  /// room from others.
+  PlaceOfOne wait_for_place(std::uint64_t turn, std::function<bool()> const& wanted) {
+    std::unique_lock lock(mutex_);
+    auto const next_with_at_most = [this, turn](int others) {
+      return turn == next_turn_ &&
+             std::count_if(under_way_.begin(), under_way_.end(),
+                           [](Place const& each) { return each.wanted(); }) <= others;
+    };
+    place_free_.wait_for(lock, kFirstAlone, [&] { return has_spawned_ || next_with_at_most(0); });
+    while (!place_free_.wait_for(lock, kLookAgain,
+                                 [&] { return next_with_at_most(kSpawnsAtATime - 1); })) {
+    }
+    auto const place = under_way_.insert(under_way_.end(), {MPI_COMM_NULL, wanted});
+    if (!free_communicators_.empty()) {
+      place->communicator = free_communicators_.back();
+      free_communicators_.pop_back();
+    }
+    ++next_turn_;
+    lock.unlock();
+    place_free_.notify_all();
+    return place;
+  }
+  void leave(PlaceOfOne place, bool has_spawned) {
+    {
+      std::lock_guard const lock(mutex_);
+      if (place->communicator != MPI_COMM_NULL) {
+        free_communicators_.push_back(place->communicator);
+      }
+      under_way_.erase(place);
+      if (has_spawned) has_spawned_ = true;
+    }
+    place_free_.notify_all();
+  }
+
+  int call_spawn(MPI_Comm self, std::string const& variable, std::string& label,
+                 MPI_Comm& workers) const {
     auto const executable = executable_for_mpi();
     MPI_Info info = MPI_INFO_NULL;
     MPI_Info_create(&info);
     MPI_Info_set(info, "env", ("COHORT_AGENT=" + variable).c_str());
+    // mpirun does not look at our environment for it.
+    if (oversubscribe_) MPI_Info_set(info, "map_by", "slot:OVERSUBSCRIBE");
     char* arguments[] = {label.data(), nullptr};
-    int const result = MPI_Comm_spawn(executable.c_str(), arguments, 1, info, 0, MPI_COMM_SELF,
-                                      &workers, MPI_ERRCODES_IGNORE);
+    int const result = MPI_Comm_spawn(executable.c_str(), arguments, 1, info, 0, self, &workers,
+                                      MPI_ERRCODES_IGNORE);
     MPI_Info_free(&info);
     return result;
   }
@@ -172,9 +212,11 @@ class Spawner : public MpiBackend {
   std::mutex mutex_;
   std::condition_variable place_free_;
   bool started_ = false;
+  bool oversubscribe_ = false;
   std::atomic<std::uint64_t> turns_{0};  // in the order of the calls
   std::uint64_t next_turn_ = 0;
-  int spawning_ = 0;
+  std::list<Place> under_way_;
+  std::vector<MPI_Comm> free_communicators_;
   bool has_spawned_ = false;
 };
 

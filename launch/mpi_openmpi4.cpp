@@ -27,6 +27,7 @@ extern "C" {  // glibc 2.36 forgot to say so in this header
 
 #include "core/error.h"
 #include "launch/agent.h"
+#include "launch/log.h"
 #include "launch/mpi_runtime.h"
 #include "launch/start_plan.h"
 #include "transports/socket.h"
@@ -176,9 +177,9 @@ std::string prepare_master(Launcher launcher, MpiOptions const& options) {
   if (!place) prepare_alone();
   bool const spawns = launcher != Launcher::kRanks || options.replace_ranks;
   if (spawns && std::getenv("EVENT_NOEPOLL") == nullptr) {
-    chosen +=
-        "; EVENT_NOEPOLL=1 is not in mpirun's environment, and MPI_Comm_spawn may hang now and "
-        "then";
+    log(LogLevel::kWarning,
+        "workers over MPI: EVENT_NOEPOLL=1 is not in mpirun's environment, and MPI_Comm_spawn may "
+        "hang now and then");
   }
   prepare_rank(options);
   chosen += ", pml " + std::string(std::getenv("OMPI_MCA_pml"));

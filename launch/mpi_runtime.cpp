@@ -52,7 +52,10 @@ void finalize(int status, void*) {
   if (initialised == 0) return tell();
   wait_for_open_calls();
   if (g_collective.load()) return tell();
-  if (g_open_calls.load() != 0) give_up();
+  if (g_open_calls.load() != 0) {
+    note_that_mpirun_waits();
+    give_up();
+  }
   std::thread([give_up] {
     std::this_thread::sleep_for(kFinalizeAtMost);
     give_up();

@@ -24,6 +24,7 @@
 #include "core/error.h"
 #include "launch/agent.h"
 #include "launch/boot.h"
+#include "launch/log.h"
 #include "launch/plan_transfer.h"
 #include "launch/start_plan.h"
 
@@ -94,25 +95,50 @@ UniqueFd go_to_master(std::string const& hall, std::uint32_t rank) {
   }
 }
 
-/// Waits until the worker has initialised MPI. One that dies before is stood in for: everybody's
-/// MPI_Init waits for it. False where the master is gone.
-bool wait_until_initialised(int master, int waiting, MpiBackend& mpi) {
-  std::array<pollfd, 2> events{pollfd{waiting, POLLIN, 0}, pollfd{master, POLLRDHUP, 0}};
-  while (events[0].revents == 0) {
+/// Waits until either has something to say, or has gone.
+void wait_for_either(pollfd& one, pollfd& other) {
+  std::array<pollfd, 2> events{one, other};
+  while (events[0].revents == 0 && events[1].revents == 0) {
     if (::poll(events.data(), events.size(), -1) < 0 && errno != EINTR) throw_errno("poll", errno);
-    if (events[1].revents != 0) return false;
   }
+  one = events[0];
+  other = events[1];
+}
+
+enum class Initialised { kItself, kByAgent, kNever };
+
+/// Waits until the worker has initialised MPI. One that dies before is stood in for: everybody's
+/// MPI_Init waits for it. kNever where the master is gone.
+Initialised wait_until_initialised(int master, int waiting, MpiBackend& mpi) {
+  pollfd of_waiting{waiting, POLLIN, 0};
+  pollfd of_master{master, POLLRDHUP, 0};
+  wait_for_either(of_waiting, of_master);
+  if (of_master.revents != 0) return Initialised::kNever;
   char said = 0;
-  if (::recv(waiting, &said, 1, 0) != 1) std::thread([&mpi] { mpi.stand_in(); }).detach();
-  return true;
+  if (::recv(waiting, &said, 1, 0) == 1) return Initialised::kItself;
+  std::thread([&mpi] { mpi.stand_in(); }).detach();
+  return Initialised::kByAgent;
+}
+
+/// Whether a plan comes before the process ends that waits for it. It says nothing meanwhile.
+bool outlives_its_wait(int master, int waiting) {
+  pollfd of_waiting{waiting, POLLRDHUP, 0};
+  pollfd of_master{master, POLLIN | POLLRDHUP, 0};
+  wait_for_either(of_waiting, of_master);
+  return of_waiting.revents == 0;
 }
 
 void serve_rank(MpiBackend::JobPlace const& place, ClusterOptions const& options, MpiBackend& mpi) {
   mpi.prepare_rank(options.mpi);
   auto waiting = start_waiting(place.rank, options.worker_arguments);
   auto const master = go_to_master(hall_of(place), place.rank);
-  if (!wait_until_initialised(master.get(), waiting.socket.get(), mpi)) return;
+  auto const initialised = wait_until_initialised(master.get(), waiting.socket.get(), mpi);
+  if (initialised == Initialised::kNever) return;
   while (waiting.there) {
+    if (initialised == Initialised::kItself &&
+        !outlives_its_wait(master.get(), waiting.socket.get())) {
+      return;  // which the master sees
+    }
     auto plan = receive_plan(master.get());
     if (!plan) return;
     add_runtime_variables(*plan);
@@ -242,13 +268,25 @@ RankPool::RankPool(MpiBackend::JobPlace const& place) : hall_(hall_of(place)), r
 
 std::optional<RankPool::Rank> RankPool::take(Deadline deadline) {
   std::unique_lock lock(mutex_);
-  changed_.wait_until(lock, deadline.at(),
-                      [this] { return next_ != ranks_ || !returned_.empty() || expected_ == 0; });
-  if (next_ != ranks_) return Rank{.number = next_++, .life = 0, .agent = {}};
-  if (returned_.empty()) return std::nullopt;
-  auto rank = std::move(returned_.front());
-  returned_.pop_front();
-  return rank;
+  for (;;) {
+    changed_.wait_until(lock, deadline.at(),
+                        [this] { return next_ != ranks_ || !returned_.empty() || expected_ == 0; });
+    Rank rank;
+    bool has_left = false;
+    if (next_ != ranks_) {
+      rank.number = next_++;
+      has_left = hall_.has_left(rank.number);
+    } else if (!returned_.empty()) {
+      rank = std::move(returned_.front());
+      returned_.pop_front();
+      has_left = has_hung_up(rank.agent.get());
+    } else {
+      return std::nullopt;
+    }
+    if (!has_left) return rank;
+    log(LogLevel::kWarning, "rank " + std::to_string(rank.number) +
+                                " is lost: its process ended while it was no worker");
+  }
 }
 
 /// Of one rank, for one worker.

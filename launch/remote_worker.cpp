@@ -105,7 +105,7 @@ class RemoteWorker::DataHandler : public ConnectionHandler {
   void on_cancel(CallId) override {}
   void on_shutdown() override {}
   void on_dying(RemoteFailure failure) override { worker_.on_dying(std::move(failure)); }
-  /// MPI knows of no end: the format was breached.
+  /// MPI knows of no end: it failed, or the format was breached.
   void on_end(End, std::string text) override {
     worker_.end_text_ = std::move(text);
     worker_.kill_after(milliseconds(0));
@@ -150,10 +150,12 @@ void RemoteWorker::on_data_plane(FrameKind kind, std::uint64_t count) {
   answer_goodbye();
 }
 
-/// The worker ends when it hears that all of its packets have come.
+/// The worker ends when it hears that all of its packets have come; not in the middle of a block
+/// that is sent to it, whose memory MPI would go on with.
 void RemoteWorker::answer_goodbye() {
   if (finalized_ || end_) return;
-  if (plane_->has_taken(goodbye_count_)) return control_->send_control(FrameKind::kGoodbye);
+  if (plane_->has_taken(goodbye_count_) && !plane_->sends())
+    return control_->send_control(FrameKind::kGoodbye);
   constexpr milliseconds kLookAgain{1};
   session_.engine.timers().schedule(Clock::now() + kLookAgain,
                                     [self = shared_from_this()] { self->answer_goodbye(); });

@@ -14,10 +14,10 @@ constexpr std::size_t kBulkAtLeast = 32 << 10;
 
 constexpr std::size_t kPacketHead = sizeof(std::uint64_t);
 
-bool is_done(MPI_Request& request) noexcept {
-  int done = 1;
-  if (request != MPI_REQUEST_NULL) MPI_Test(&request, &done, MPI_STATUS_IGNORE);
-  return done != 0;
+bool is_finalized() noexcept {
+  int finalized = 0;
+  MPI_Finalized(&finalized);
+  return finalized != 0;
 }
 
 }  // namespace
@@ -37,15 +37,7 @@ MpiChannel::MpiChannel(MPI_Comm communicator, int rank, std::uint32_t life,
 }
 
 MpiChannel::~MpiChannel() {
-  int finalized = 0;
-  MPI_Finalized(&finalized);
-  if (finalized != 0) return;
-
-  auto const give_up = [](MPI_Request& request) {
-    if (is_done(request)) return true;
-    MPI_Cancel(&request);
-    return is_done(request);
-  };
+  if (is_finalized()) return;
   if (give_up(packet_request_)) {
     MPI_Request_free(&packet_request_);
   } else {
@@ -55,6 +47,21 @@ MpiChannel::~MpiChannel() {
   for (auto& slot : slots_) {
     if (!is_done(slot.request)) static_cast<void>(slot.packet.release());
   }
+}
+
+bool MpiChannel::still_receives() noexcept { return !is_finalized() && !give_up(bulk_request_); }
+
+bool MpiChannel::is_done(MPI_Request& request) noexcept {
+  if (request == MPI_REQUEST_NULL) return true;
+  int done = 0;
+  if (worked(MPI_Test(&request, &done, MPI_STATUS_IGNORE))) return done != 0;
+  return true;
+}
+
+bool MpiChannel::give_up(MPI_Request& request) noexcept {
+  if (is_done(request)) return true;
+  MPI_Cancel(&request);
+  return is_done(request);
 }
 
 std::string MpiChannel::failure() const {
@@ -75,6 +82,7 @@ IoResult MpiChannel::send(std::span<iovec const> parts, std::size_t first_block)
   std::lock_guard const lock(send_mutex_);
   stalled_.store(false);
   if (closed_.load()) return {IoResult::Status::kClosed, 0};
+  if (failed()) return broken();
   if (bulk_size_ > 0) {
     if (!bulk_is_sent()) return would_block();
     return {IoResult::Status::kMoved, std::exchange(bulk_size_, 0)};
@@ -96,10 +104,10 @@ IoResult MpiChannel::send(std::span<iovec const> parts, std::size_t first_block)
   packet.bulk = bulk ? parts[i].iov_len : 0;
   if (!worked(MPI_Isend(&packet, static_cast<int>(kPacketHead + filled), MPI_BYTE, rank_,
                         packet_tag_, communicator_, &slot->request))) {
-    return {IoResult::Status::kBroken, 0};
+    return broken();
   }
   if (bulk && !send_bulk(static_cast<std::byte const*>(parts[i].iov_base), parts[i].iov_len)) {
-    return {IoResult::Status::kBroken, 0};
+    return broken();
   }
 
   auto const sent = sent_.fetch_add(1) + 1;
@@ -133,9 +141,21 @@ bool MpiChannel::send_bulk(std::byte const* data, std::size_t size) noexcept {
 }
 
 bool MpiChannel::bulk_is_sent() noexcept {
-  if (!std::all_of(bulk_sends_.begin(), bulk_sends_.end(), &is_done)) return false;
-  bulk_sends_.clear();
-  return true;
+  for (; !bulk_sends_.empty() && is_done(bulk_sends_.front()); bulk_sends_.pop_front()) {
+    pieces_sent_.fetch_add(1);
+  }
+  return bulk_sends_.empty();
+}
+
+bool MpiChannel::moves_a_block() noexcept {
+  std::lock_guard const lock(send_mutex_);
+  return bulk_size_ > 0 || bulk_left_ > 0;
+}
+
+/// Whoever polls finds out by has_input().
+IoResult MpiChannel::broken() noexcept {
+  on_unfinished();
+  return {IoResult::Status::kBroken, 0};
 }
 
 IoResult MpiChannel::would_block() noexcept {
@@ -147,15 +167,14 @@ IoResult MpiChannel::would_block() noexcept {
 bool MpiChannel::sends() noexcept {
   std::lock_guard const lock(send_mutex_);
   return bulk_size_ > 0 || !std::all_of(slots_.begin(), slots_.end(),
-                                        [](auto& slot) { return is_done(slot.request); });
+                                        [this](auto& slot) { return is_done(slot.request); });
 }
 
 // ---- receiving ---------------------------------------------------------------------------------
 
 void MpiChannel::start_receiving() noexcept {
   if (receiving_ || has_input()) return;
-  receiving_ = true;
-  MPI_Start(&packet_request_);
+  receiving_ = worked(MPI_Start(&packet_request_));
 }
 
 void MpiChannel::on_packet(std::size_t bytes) noexcept {
@@ -166,6 +185,7 @@ void MpiChannel::on_packet(std::size_t bytes) noexcept {
 }
 
 IoResult MpiChannel::receive(std::span<std::byte> into) noexcept {
+  if (ready_.empty() && failed()) return {IoResult::Status::kBroken, 0};
   if (ready_.empty()) return bulk_left_ > 0 ? receive_bulk(into) : IoResult{};
   auto const count = std::min(into.size(), ready_.size());
   std::memcpy(into.data(), ready_.data(), count);
@@ -186,6 +206,7 @@ IoResult MpiChannel::receive_bulk(std::span<std::byte> into) noexcept {
     }
   }
   if (!is_done(bulk_request_)) return {};
+  if (failed()) return {IoResult::Status::kBroken, 0};
   auto const piece = std::exchange(bulk_piece_, 0);
   bulk_left_ -= piece;
   if (!spill_.empty()) {

@@ -22,6 +22,8 @@ constexpr std::chrono::microseconds kLinger{200};
 /// Traffic that is under way and makes no progress for so long is waited for by the clock: its peer
 /// computes, or is stopped.
 constexpr milliseconds kPatience{20};
+/// The same for the pieces of a block, of which none takes longer.
+constexpr milliseconds kPatienceWithABlock{500};
 constexpr milliseconds kNap{1};
 /// After a peer's death: silence that ends what it had sent, and the most that this may take. The
 /// silence is of so many looks too: by the clock alone, who was not scheduled has heard nothing.
@@ -60,11 +62,15 @@ bool MpiHub::poll() noexcept {
   bool attended = false;
   for (int i = 0; i < count; ++i) {
     auto const index = static_cast<std::size_t>(i);
+    auto& channel = links_[static_cast<std::size_t>(indices_[index])]->channel();
+    attended = true;
+    if (statuses_[index].MPI_ERROR != MPI_SUCCESS) {
+      channel.on_failure(statuses_[index].MPI_ERROR);
+      continue;
+    }
     int bytes = 0;
     MPI_Get_count(&statuses_[index], MPI_BYTE, &bytes);
-    links_[static_cast<std::size_t>(indices_[index])]->channel().on_packet(
-        static_cast<std::size_t>(bytes));
-    attended = true;
+    channel.on_packet(static_cast<std::size_t>(bytes));
   }
   // By index, and held, since what they attend to may remove links.
   for (std::size_t i = 0; i < links_.size(); ++i) {
@@ -81,18 +87,24 @@ bool MpiHub::poll() noexcept {
   return attended;
 }
 
-/// How many packets have come; indices_ has their links. With one peer by MPI_Test, which looks
-/// again after it has let MPI work: MPI_Testsome leaves what that brought to its next call.
+/// How many packets have come, or failed; indices_ has their links, and the statuses say which.
+/// With one peer by MPI_Test, which looks again after it has let MPI work: MPI_Testsome leaves what
+/// that brought to its next call.
 int MpiHub::test_requests() noexcept {
   int count = 0;
   if (links_.size() == 1 && links_.front()->channel().is_receiving()) {
     indices_.front() = 0;
-    MPI_Test(&requests_.front(), &count, &statuses_.front());
-  } else {
-    MPI_Testsome(static_cast<int>(requests_.size()), requests_.data(), &count, indices_.data(),
-                 statuses_.data());
+    auto const result = MPI_Test(&requests_.front(), &count, &statuses_.front());
+    statuses_.front().MPI_ERROR = result;
+    return result == MPI_SUCCESS ? count : 1;
   }
-  return std::max(count, 0);  // MPI_UNDEFINED is negative
+  auto const result = MPI_Testsome(static_cast<int>(requests_.size()), requests_.data(), &count,
+                                   indices_.data(), statuses_.data());
+  count = std::max(count, 0);  // MPI_UNDEFINED is negative
+  if (result != MPI_ERR_IN_STATUS) {
+    for (int i = 0; i < count; ++i) statuses_[static_cast<std::size_t>(i)].MPI_ERROR = result;
+  }
+  return count;
 }
 
 bool MpiHub::go_to_sleep() noexcept {
@@ -113,7 +125,10 @@ bool MpiHub::may_sleep() {
     return true;
   }
   if (busy_since_ == Clock::time_point()) busy_since_ = now;
-  if (now - busy_since_ < kPatience) return false;
+  bool const moves_a_block = std::any_of(links_.begin(), links_.end(), [](auto const& link) {
+    return link->channel().moves_a_block();
+  });
+  if (now - busy_since_ < (moves_a_block ? kPatienceWithABlock : kPatience)) return false;
   engine_.timers().schedule(now + kNap, [] {});  // it ends the sleep
   return true;
 }
@@ -153,8 +168,9 @@ void MpiLink::on_signal(FrameKind kind, std::uint64_t count) {
 
 bool MpiLink::attend() noexcept {
   auto const data = data_;
-  bool attended = false;
+  auto const pieces = channel_->pieces_sent();
   if (channel_->is_stalled()) data->on_writable();
+  bool attended = channel_->pieces_sent() != pieces;
   while (channel_->has_input() && data->on_readable()) attended = true;
   return attended;
 }
@@ -170,6 +186,7 @@ void MpiLink::say_asleep() {
 }
 
 void MpiLink::take_the_rest() {
+  channel_->shut_down();  // nothing is sent to a dead peer
   auto const end = Deadline::after(kRestAtMost);
   auto silence = Deadline::after(kSilence);
   for (int looks = 0; (looks < kSilentLooks || !silence.passed()) && !end.passed(); ++looks) {

@@ -63,6 +63,7 @@ class MpiLink : public DataPlane, public std::enable_shared_from_this<MpiLink> {
   void open(std::shared_ptr<Connection> data, std::shared_ptr<Connection> control) override;
   void on_signal(FrameKind kind, std::uint64_t count) override;
   [[nodiscard]] std::uint64_t sent() const noexcept override { return channel_->sent(); }
+  [[nodiscard]] bool sends() noexcept override { return channel_->sends(); }
   [[nodiscard]] bool has_taken(std::uint64_t count) const noexcept override {
     return channel_->taken() >= count && !channel_->has_input();
   }

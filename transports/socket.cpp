@@ -169,6 +169,11 @@ UniqueFd connect_to(Endpoint const& to, Deadline deadline) {
   }
 }
 
+bool has_hung_up(int socket) noexcept {
+  char byte = 0;
+  return ::recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 void set_nonblocking(int descriptor, bool nonblocking) {
   int const flags = check(::fcntl(descriptor, F_GETFL), "fcntl(F_GETFL)");
   int const wanted = nonblocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;

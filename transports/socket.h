@@ -60,6 +60,8 @@ struct Endpoint {
 /// the step, also when the deadline passes (ETIMEDOUT).
 [[nodiscard]] UniqueFd connect_to(Endpoint const& to, Deadline deadline);
 
+/// Whether the other side has hung up, and nothing is left to read.
+[[nodiscard]] bool has_hung_up(int socket) noexcept;
 void set_nonblocking(int descriptor, bool nonblocking);
 /// No delay for small messages; big enough buffers; on loopback a congestion control that does not
 /// pace. Best effort: a socket works without.

@@ -27,7 +27,7 @@ using launch_test::kAsan;
 using launch_test::kTsan;
 using launch_test::read_file;
 
-constexpr auto kHandshakeTimeout = 1500ms;
+constexpr auto kHandshakeTimeout = 4000ms;  // well above what a busy machine keeps a call waiting
 
 /// A line of /proc/PID/status, in KiB.
 long status_kib(int pid, std::string const& name) {
@@ -167,7 +167,7 @@ TEST_P(Strangers, ThatStopWithinTheHelloAreHungUpOnInTime) {
   silent.send(hello_bytes().substr(0, 76));
   EXPECT_EQ(silent.read_to_end(), "");
   EXPECT_GE(Clock::now() - begin, kHandshakeTimeout);
-  EXPECT_TRUE(contains(warning(), "no complete handshake within 1500 ms"));
+  EXPECT_TRUE(contains(warning(), "no complete handshake within 4000 ms"));
   {
     auto const gone = stranger();
     gone.send(hello_bytes().substr(0, 76));
@@ -301,7 +301,7 @@ TEST_P(Strangers, ThatSayNothingByTheThousandAreHungUpOnInTime) {
   EXPECT_EQ(enter(), 3) << "through the crowd";
   for (auto const& each : crowd) EXPECT_EQ(each.read_to_end(), "");
   for (int i = 0; i < 1'000; ++i) {
-    ASSERT_TRUE(contains(warning(), "no complete handshake within 1500 ms")) << i;
+    ASSERT_TRUE(contains(warning(), "no complete handshake within 4000 ms")) << i;
   }
 }
 

@@ -5,6 +5,7 @@
 #include <iostream>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include <cohort/cohort.hpp>
 #include <mpi.h>
@@ -62,7 +63,15 @@ extern "C" int MPI_Init_thread(int* argc, char*** argv, int required, int* provi
     soon.it_value.tv_usec = 4000;  // it takes 16 ms at least
     ::setitimer(ITIMER_REAL, &soon, nullptr);
   }
-  return PMPI_Init_thread(argc, argv, required, provided);
+  int const result = PMPI_Init_thread(argc, argv, required, provided);
+  if (g_is_meant && trouble() == "after") ::_exit(3);
+  if (g_is_meant && trouble() == "idle") {
+    std::thread([] {
+      ::usleep(300'000);  // it waits for a plan by then
+      ::raise(SIGKILL);
+    }).detach();
+  }
+  return result;
 }
 
 int main(int argc, char** argv) {
@@ -70,6 +79,7 @@ int main(int argc, char** argv) {
       argc, argv, [](cohort::Cluster& cluster, int count, char** arguments) {
         std::string const fragile = count > 1 ? arguments[1] : "";
         bool const fail = fragile == "fail";
+        if (trouble() == "idle") ::sleep(2);
         try_one(cluster, "first", "");
         if (!fail) try_one(cluster, "second", fragile);
         try_one(cluster, "third", "");

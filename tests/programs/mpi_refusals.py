@@ -62,6 +62,7 @@ def main():
     assert status == 1 and len(out) == 3, f"no slot: {status} {out} {errors}"
     assert all("no slot is left?" in line for line in out), f"no slot: {out}"
     print(out[0])
+    comes("second: 3", spawned, mpirun=[RECOVERY, "-H", "localhost:1", "-n", "1"])
     # An installation with nothing in it; MPI ends the process by itself.
     refused("An error occurred in MPI_Init", spawned, environment={"OPAL_PREFIX": "/nowhere"})
     # A worker that does not come to life.
@@ -69,11 +70,18 @@ def main():
     comes("exited with code 3; before it had connected", [*spawned, "--mpi-fabric", "ucx", "before"],
           mpirun=[RECOVERY, "-n", "1"])
     comes("killed by signal 14", [*spawned, "in"])
+    comes("exited with code 3", [*spawned, "after"])
     impatient = {"COHORT_HEARTBEAT_TIMEOUT": "1000", "COHORT_HEARTBEAT_INTERVAL": "200"}
-    comes("spawn_timeout", [*spawned, "hang"], environment=impatient)
+    comes("it has not joined MPI", [*spawned, "hang"], environment=impatient)
     comes("second: 3", [*spawned, "slow"], environment=impatient)
     comes("exited with code 3; before it had connected", ranks, mpirun=[RECOVERY, "-n", "4"],
           environment={"FRAGILE": "before", "FRAGILE_RANK": "2"})
+    # One that dies while it is no worker is passed over.
+    status, out, errors = run(ranks, mpirun=[RECOVERY, "-n", "4"],
+                              environment={"FRAGILE": "idle", "FRAGILE_RANK": "1"})
+    assert status == 0 and out == ["first: 3", "second: 3", "third: 3"], f"idle: {status} {out} {errors}"
+    assert len([line for line in errors if "rank 1 is lost" in line]) == 1, f"idle: {errors}"
+    print("a rank that died while it was no worker is passed over")
 
 
 main()
