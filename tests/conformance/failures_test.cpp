@@ -117,7 +117,7 @@ Stranger client_that_reads_nothing(cohort::Cluster& cluster, Worker<Everything> 
   auto client = bare_client(cluster, worker);
   std::uint64_t const count = 8 << 20;
   client.send(bytes_of({.kind = cohort::FrameKind::kCall,
-                        .function = cohort::CheckedFunction<Everything, &Everything::zeros>::id,
+                        .function = cohort::CheckedFunction<Everything, &Everything::ones>::id,
                         .call = cohort::CallId{1},
                         .length = sizeof count}));
   client.send({reinterpret_cast<char const*>(&count), sizeof count});
@@ -135,6 +135,8 @@ TEST_F(FailingServed, EndsThoughAClientReadsNothing) {
   worker.reset();
   EXPECT_LT(Clock::now() - begin, 15s);
 }
+
+constexpr bool kAsanOrTsan = launch_test::kAsan || launch_test::kTsan;
 
 class FailingProcess : public ProcessConformance {};
 COHORT_EACH_PROCESS_PLACE(FailingProcess);
@@ -474,6 +476,26 @@ TEST_P(FailingProcess, CutsAStreamWithAnErrorNeverWithASilentEnd) {
     EXPECT_EQ(next, n) << "what was sent before the death is delivered";
     EXPECT_EQ(stream.reason(), CloseReason::kFailed);
     EXPECT_TRUE(worker.wait_until_ended(kBound));
+    EXPECT_EQ(told.wait_for_first().exit()->signal, SIGKILL);
+    EXPECT_EQ(times_told(told), 1u);
+  }
+}
+
+TEST_P(FailingProcess, InTheMiddleOfALargeResultGivesAllOfItOrNone) {
+  std::uint64_t const count = kAsanOrTsan ? 1 << 20 : 8 << 20;
+  for (int i = 0; i < 5; ++i) {
+    Failures told;
+    auto const worker =
+        cohort::spawn_one<Everything>(cluster(), {.on_failure = told.listener()}, 0);
+    worker.call(fn<&Everything::ones>, count).get();
+    auto large = worker.call(fn<&Everything::ones>, count);
+    std::this_thread::sleep_for(i * 10ms);  // the moment is the point, not to wait for it
+    worker.kill();
+    try {
+      EXPECT_EQ(large.get(), std::vector<double>(count, 1.0));
+    } catch (Error const& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kDisconnected);
+    }
     EXPECT_EQ(told.wait_for_first().exit()->signal, SIGKILL);
     EXPECT_EQ(times_told(told), 1u);
   }

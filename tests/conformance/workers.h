@@ -61,7 +61,7 @@ class Everything {
   int add(int a, int b) const { return start_ + a + b; }
   std::string join(std::vector<std::string> const& parts, std::string separator);
   std::vector<double> echo(std::vector<double> values) { return values; }
-  std::vector<double> zeros(std::uint64_t count) { return std::vector<double>(count); }
+  std::vector<double> ones(std::uint64_t count) { return std::vector<double>(count, 1.0); }
   void fail(std::string text) { throw std::invalid_argument(text); }
   void fail_oddly() { throw 42; }  // NOLINT: that is the point
   std::string variable(std::string name) const;
@@ -144,7 +144,7 @@ class Everything {
       &Everything::allocate, &Everything::outlive, &Everything::index,
       &Everything::write_on_a_thread, &Everything::stop_writing,
       &Everything::what_the_last_stream_threw, &Everything::sum_by_slow_callback,
-      &Everything::go_on, &Everything::lose_what_arrives, &Everything::zeros, &Everything::feed,
+      &Everything::go_on, &Everything::lose_what_arrives, &Everything::ones, &Everything::feed,
       &Everything::read_one_then_fail>;
 
  private:

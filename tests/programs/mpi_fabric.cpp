@@ -1,7 +1,7 @@
 // Says what MPI's messages travel over, as the master and two workers find it: the component of
-// Open MPI that carries them is the one that stays loaded. A worker dies and is replaced meanwhile.
+// Open MPI that carries them is the one that stays loaded. Each worker is killed, in the middle of
+// a large call, and replaced meanwhile.
 //   mpi_fabric --workers mpi:2 [--mpi-fabric ucx]
-#include <csignal>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -26,19 +26,24 @@ class Worker {
  public:
   std::string fabric() { return ::fabric(); }
   std::vector<double> echo(std::vector<double> values) { return values; }
-  void die() { ::raise(SIGKILL); }
-  using Functions = cohort::FunctionList<&Worker::fabric, &Worker::echo, &Worker::die>;
+  using Functions = cohort::FunctionList<&Worker::fabric, &Worker::echo>;
 };
 
 int run(cohort::Cluster& cluster) {
-  std::vector<double> many(300'000);
+  std::vector<double> many(3'000'000);
   std::iota(many.begin(), many.end(), 0.0);
   for (int round = 0; round < 2; ++round) {
     for (auto const& worker : cohort::spawn<Worker>(cluster, {.on_failure = [](auto const&) {}})) {
       if (worker.call(fn<&Worker::echo>, many).get() != many) return 1;
       std::cout << "worker: " << worker.call(fn<&Worker::fabric>).get() << '\n';
       if (round != 0) continue;
-      worker.post(fn<&Worker::die>);
+      auto cut_off = worker.call(fn<&Worker::echo>, many);
+      worker.kill();
+      try {
+        if (cut_off.get() != many) return 1;
+      } catch (cohort::Error const&) {
+        // It was cut off.
+      }
       if (!worker.wait_until_ended(std::chrono::seconds(20))) return 1;
     }
   }

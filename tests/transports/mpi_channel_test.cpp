@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -16,6 +17,13 @@ namespace {
 
 using cohort::IoResult;
 using cohort::MpiChannel;
+
+/// What the next call of that name does instead of what MPI does.
+enum class Trouble { kNone, kFails, kSendsNothing };
+Trouble g_isend = Trouble::kNone;
+Trouble g_isend_after_one = Trouble::kNone;
+Trouble g_test = Trouble::kNone;
+Trouble g_cancel = Trouble::kNone;
 
 std::vector<std::byte> bytes_of(std::size_t size, unsigned seed) {
   std::vector<std::byte> bytes(size);
@@ -157,6 +165,54 @@ TEST(MpiChannel, SendsABlockInSeveralPieces) {
   }
 }
 
+TEST(MpiChannel, EndsWhereMpiCannotSend) {
+  Loop loop;
+  g_isend = Trouble::kFails;
+  auto const bytes = bytes_of(100, 11);
+  std::vector const parts{part(bytes)};
+  EXPECT_EQ(loop.channel().send(parts, 1).status, IoResult::Status::kBroken);
+  EXPECT_TRUE(loop.channel().has_input()) << "so that its connection looks, and ends";
+  std::vector<std::byte> into(100);
+  EXPECT_EQ(loop.channel().receive(into).status, IoResult::Status::kBroken);
+  EXPECT_EQ(loop.channel().send(parts, 1).status, IoResult::Status::kBroken) << "for good";
+  EXPECT_NE(loop.channel().failure(), "MPI: ");
+}
+
+/// Its announcement has come, and the block itself has not.
+class HalfABlock {
+ public:
+  HalfABlock() {
+    std::vector const parts{part(head_), part(block_)};
+    loop_.expect(head_.size(), head_.size());
+    g_isend_after_one = Trouble::kSendsNothing;
+    EXPECT_EQ(loop_.channel().send(parts, 1).bytes, head_.size());
+    loop_.take_all();
+    EXPECT_EQ(receive(), IoResult::Status::kWouldBlock);
+  }
+  IoResult::Status receive() { return loop_.channel().receive(into_).status; }
+  [[nodiscard]] MpiChannel& channel() { return loop_.channel(); }
+
+ private:
+  Loop loop_;
+  std::vector<std::byte> const head_ = bytes_of(24, 12);
+  std::vector<std::byte> const block_ = bytes_of(1 << 20, 13);
+  std::vector<std::byte> into_ = std::vector<std::byte>(1 << 20);
+};
+
+TEST(MpiChannel, DeliversNothingOfABlockThatMpiCannotReceive) {
+  HalfABlock half;
+  g_test = Trouble::kFails;
+  EXPECT_EQ(half.receive(), IoResult::Status::kBroken);
+  EXPECT_EQ(half.receive(), IoResult::Status::kBroken) << "for good";
+}
+
+TEST(MpiChannel, SaysWhetherMpiMayStillWriteToTheMemoryOfABlock) {
+  HalfABlock half;
+  g_cancel = Trouble::kFails;  // as where the block is on its way
+  EXPECT_TRUE(half.channel().still_receives());
+  EXPECT_FALSE(half.channel().still_receives()) << "it was cancelled";
+}
+
 TEST(MpiChannel, MeetsNothingThatWasSentToAnEarlierOne) {
   auto const stale = bytes_of(100, 9);
   auto const fresh = bytes_of(100, 10);
@@ -172,6 +228,23 @@ TEST(MpiChannel, MeetsNothingThatWasSentToAnEarlierOne) {
 }
 
 }  // namespace
+
+// Between the channel and MPI.
+extern "C" int MPI_Isend(void const* data, int count, MPI_Datatype type, int to, int tag,
+                         MPI_Comm communicator, MPI_Request* request) {
+  auto const trouble = std::exchange(g_isend, std::exchange(g_isend_after_one, Trouble::kNone));
+  if (trouble == Trouble::kFails) return MPI_ERR_OTHER;
+  if (trouble == Trouble::kSendsNothing) return MPI_SUCCESS;
+  return PMPI_Isend(data, count, type, to, tag, communicator, request);
+}
+extern "C" int MPI_Test(MPI_Request* request, int* done, MPI_Status* status) {
+  auto const trouble = std::exchange(g_test, Trouble::kNone);
+  return trouble == Trouble::kFails ? MPI_ERR_OTHER : PMPI_Test(request, done, status);
+}
+extern "C" int MPI_Cancel(MPI_Request* request) {
+  auto const trouble = std::exchange(g_cancel, Trouble::kNone);
+  return trouble == Trouble::kFails ? MPI_ERR_OTHER : PMPI_Cancel(request);
+}
 
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
