@@ -1,4 +1,4 @@
-// L10, L12, and L2 to L4, over MPI: a worker by MPI_Comm_spawn, or under `mpirun -n 3` a rank,
+// L10, L12, and L2 to L5, over MPI: a worker by MPI_Comm_spawn, or under `mpirun -n 3` a rank,
 // against a bare process that was started with the same parameters and answers the same bytes by
 // MPI_Isend, MPI_Irecv and MPI_Test. Both sides really exchange the payloads, and poll while they
 // wait. The bare process polls for ever, so it is stopped while cohort is measured. Who has slept
@@ -83,16 +83,27 @@ std::optional<std::uint32_t> own_rank() {
   return place->rank;
 }
 
-/// Answers until it is told to end.
-int be_bare_peer() {
+/// Tells its master its process id.
+Peer enter_as_bare_peer() {
   MPI_Init(nullptr, nullptr);
   Peer master;
   MPI_Comm_get_parent(&master.communicator);
   if (master.communicator == MPI_COMM_NULL) master.communicator = MPI_COMM_WORLD;
-
-  std::vector<std::byte> memory(kLargest);
   auto const pid = ::getpid();
   send(&pid, sizeof pid, kCall, master);
+  return master;
+}
+
+/// Is there until it is killed.
+[[noreturn]] void be_bare_sleeper() {
+  static_cast<void>(enter_as_bare_peer());
+  for (;;) ::pause();
+}
+
+/// Answers until it is told to end.
+int be_bare_peer() {
+  auto const master = enter_as_bare_peer();
+  std::vector<std::byte> memory(kLargest);
   for (;;) {
     MPI_Status status;
     int there = 0;
@@ -117,13 +128,30 @@ int be_bare_peer() {
   }
 }
 
+MPI_Comm spawn_bare(std::string argument) {
+  auto const executable = "/proc/" + std::to_string(::getpid()) + "/exe";
+  char* arguments[] = {argument.data(), nullptr};
+  auto peer = MPI_COMM_NULL;
+  demand(MPI_Comm_spawn(executable.c_str(), arguments, 1, MPI_INFO_NULL, 0, MPI_COMM_SELF, &peer,
+                        MPI_ERRCODES_IGNORE) == MPI_SUCCESS);
+  return peer;
+}
+
+/// One at a time.
+void spawn_bare_sleepers(int count, std::vector<pid_t>& pids) {
+  for (int i = 0; i < count; ++i) {
+    Peer const peer{spawn_bare("--bare-sleeper"), 0};
+    receive(&pids.emplace_back(), sizeof(pid_t), kCall, peer);
+  }
+}
+
 class BarePeer {
  public:
   BarePeer() {
     if (own_rank()) {
       peer_ = {MPI_COMM_WORLD, kBareRank};
     } else {
-      spawn();
+      peer_.communicator = spawn_bare("--bare-peer");
     }
     receive(&pid_, sizeof pid_, kCall, peer_);
     stop();
@@ -178,14 +206,6 @@ class BarePeer {
   }
 
  private:
-  void spawn() {
-    auto const executable = "/proc/" + std::to_string(::getpid()) + "/exe";
-    std::string argument = "--bare-peer";
-    char* arguments[] = {argument.data(), nullptr};
-    demand(MPI_Comm_spawn(executable.c_str(), arguments, 1, MPI_INFO_NULL, 0, MPI_COMM_SELF,
-                          &peer_.communicator, MPI_ERRCODES_IGNORE) == MPI_SUCCESS);
-  }
-
   Peer peer_;
   pid_t pid_ = 0;
 };
@@ -291,11 +311,42 @@ void register_all(BarePeer& peer, int socket, Worker const& worker) {
       });
 }
 
+/// Until all have answered. They end behind the clock's back.
+void register_spawn(cohort::Cluster& cluster) {
+  constexpr std::uint32_t kWorkers = 32;
+  auto const run = [](benchmark::State& state, auto const& once) {
+    bench::Samples samples(1);
+    for (auto _ : state) samples.time(state, once);
+    state.counters["ms"] = samples.percentile(0.5) * 1e3;
+  };
+  bench::register_in_turn(
+      "L5/spawn:" + std::to_string(kWorkers) + "/mpi", {.repetitions = 3, .iterations = 1},
+      [run](benchmark::State& state) {
+        std::vector<pid_t> pids;
+        run(state, [&] { spawn_bare_sleepers(kWorkers, pids); });
+        for (auto const pid : pids) ::kill(pid, SIGKILL);
+      },
+      [run, &cluster](benchmark::State& state) {
+        std::vector<Worker> workers;
+        run(state, [&] {
+          workers = cohort::spawn<Answerer>(cluster, {.count = kWorkers});
+          std::vector<cohort::Future<std::int64_t>> answers;
+          for (auto const& each : workers) {
+            answers.push_back(each.call(cohort::fn<&Answerer::increment>, 1));
+          }
+          for (auto& each : answers) demand(each.get() == 2);
+        });
+        for (auto const& each : workers) each.shut_down();
+        for (auto const& each : workers) demand(each.wait_until_ended(std::chrono::seconds(60)));
+      });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   if (cohort::is_worker_process()) return cohort::run_worker(cohort::app_types<Answerer>);
   if (argc > 1 && std::strcmp(argv[1], "--bare-peer") == 0) return be_bare_peer();
+  if (argc > 1 && std::strcmp(argv[1], "--bare-sleeper") == 0) be_bare_sleeper();
   cohort::ClusterOptions const options{
       .launcher = own_rank() ? cohort::Launcher::kRanks : cohort::Launcher::kMpi,
       .mpi = {.oversubscribe = true}};
@@ -309,5 +360,6 @@ int main(int argc, char** argv) {
   BarePeer peer;
   auto const worker = cohort::spawn_one<Answerer>(cluster, {});
   register_all(peer, socket_peer.socket(), worker);
+  if (!own_rank()) register_spawn(cluster);
   return bench::run_registered(argc, argv);
 }

@@ -256,6 +256,20 @@ TEST_P(Functions, AreCancelledWhileTheyWaitAndWhileTheyRun) {
   EXPECT_EQ(times_told(), 0u);
 }
 
+/// Both sides fall asleep now and then, each at any moment of what the other does. No heartbeat
+/// wakes them.
+TEST_P(Functions, AreAnsweredHoweverLongThePausesAreBetweenThem) {
+  options.settings.heartbeat_interval = 20min;
+  options.settings.heartbeat_timeout = 60min;
+  auto const worker = start(7);
+  for (std::uint32_t i = 0; i < 1000; ++i) {
+    std::this_thread::sleep_for(std::chrono::microseconds(i * 7919 % 500));
+    auto answer = worker.call(fn<&Everything::answer_after>, i * 104'729 % 500);
+    ASSERT_TRUE(answer.wait_for(kBound)) << "call " << i;
+    EXPECT_EQ(answer.get(), 7);
+  }
+}
+
 TEST_P(Functions, EndTheirStreamsAtBothEndsWhereTheCallerCancels) {
   auto const worker = start();
   auto reading = worker.open(fn<&Everything::ping_pong>);

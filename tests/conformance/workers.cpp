@@ -82,6 +82,11 @@ bool Everything::compute_until_stopped(std::stop_token stop) {
   return stop.stop_requested();
 }
 
+int Everything::answer_after(std::uint32_t microseconds) {
+  std::this_thread::sleep_for(std::chrono::microseconds(microseconds));
+  return start_;
+}
+
 void Everything::compute_for(std::chrono::milliseconds duration) {
   auto const end = std::chrono::steady_clock::now() + duration;
   while (std::chrono::steady_clock::now() < end) {

@@ -69,6 +69,7 @@ class Everything {
   std::uint32_t index() const { return context_.index; }
   bool compute_until_stopped(std::stop_token stop);  ///< writes "begun" to the kept writer
   void compute_for(std::chrono::milliseconds duration);
+  int answer_after(std::uint32_t microseconds);
 
   // With a session.
   std::string greet(Session& session) { return session.name + std::to_string(++session.calls); }
@@ -145,7 +146,7 @@ class Everything {
       &Everything::write_on_a_thread, &Everything::stop_writing,
       &Everything::what_the_last_stream_threw, &Everything::sum_by_slow_callback,
       &Everything::go_on, &Everything::lose_what_arrives, &Everything::ones, &Everything::feed,
-      &Everything::read_one_then_fail>;
+      &Everything::read_one_then_fail, &Everything::answer_after>;
 
  private:
   void remember(cohort::Error const& error);  ///< and prints it on stderr

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What a program of start_app makes of its command line and its environment.
+"""What a program of start_app makes of its command line and its environment, and that it loads no MPI.
 
 usage: command_line.py PROGRAM
 
@@ -22,6 +22,10 @@ CASES = [
 ]
 
 failed = []
+needed = subprocess.run(["readelf", "--dynamic", sys.argv[1]], capture_output=True, text=True,
+                        check=True).stdout
+if "libmpi" in needed or "NEEDED" not in needed:
+    failed.append(f"it loads MPI, or nothing:\n{needed}")
 for code, text, arguments, variables in CASES:
     run = subprocess.run([sys.argv[1], *arguments], capture_output=True, text=True, timeout=50,
                          check=False, env={**os.environ, **variables})
