@@ -89,6 +89,13 @@ void initialise() {
 }
 
 void initialise_in_time() {
+  static std::atomic<bool> hangs{false};
+  auto const late = [] {
+    return std::runtime_error("MPI_Init has not returned after " +
+                              std::to_string(kInitAtMost.count()) +
+                              " s: another rank of the job died in it, or never came to it");
+  };
+  if (hangs.load()) throw late();
   if (!begin_call()) throw std::runtime_error("the process is ending");
   auto result = std::make_shared<std::promise<void>>();
   auto done = result->get_future();
@@ -101,9 +108,8 @@ void initialise_in_time() {
     }
   }).detach();
   if (done.wait_for(kInitAtMost) == std::future_status::timeout) {
-    throw std::runtime_error("MPI_Init has not returned after " +
-                             std::to_string(kInitAtMost.count()) +
-                             " s: another rank of the job died in it, or never came to it");
+    hangs.store(true);
+    throw late();
   }
   end_call();
   done.get();
