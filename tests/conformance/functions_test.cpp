@@ -128,6 +128,36 @@ TEST_P(Functions, GiveAStateAndItsUpdates) {
   EXPECT_EQ(updates.next(), "after");
 }
 
+TEST_P(Functions, ThatGiveAStateTellItsCallerWhatTheyThrow) {
+  auto const worker = start();
+  auto const error =
+      error_of([&] { static_cast<void>(worker.state(fn<&Everything::watch_and_fail>)); });
+  EXPECT_EQ(error.kind(), ErrorKind::kFailed);
+  EXPECT_EQ(error.reason(), "nothing to watch");
+  EXPECT_EQ(worker.call(fn<&Everything::add>, 1, 1).get(), 2);
+  EXPECT_EQ(times_told(), 0u);
+}
+
+TEST_P(FunctionsOfAProcess, ThatGaveAStateEndItsUpdatesWithAnErrorWhenTheyDie) {
+  auto const worker = start();
+  auto first = worker.open(fn<&Everything::keep>);
+  auto [initial, updates] = worker.state(fn<&Everything::watch>);
+  worker.call(fn<&Everything::write_to_kept>, "last").get();
+  worker.kill();
+  EXPECT_EQ(updates.next(), "last");
+  EXPECT_EQ(error_of([&] { static_cast<void>(updates.next()); }).kind(), ErrorKind::kDisconnected);
+}
+
+TEST_P(Functions, StreamSideBySideWhereTheirWorkerRunsSeveral) {
+  auto const crowd = start_with<Crowd>({});
+  std::vector<Stream<int>> streams;
+  for (int i = 0; i < 4; ++i) streams.push_back(crowd.stream(fn<&Crowd::count_together>, 1000, 4));
+  for (int n = 0; n < 1000; ++n) {
+    for (auto& stream : streams) ASSERT_EQ(stream.next(), n);
+  }
+  for (auto& stream : streams) EXPECT_EQ(stream.next(), std::nullopt);
+}
+
 TEST_P(Functions, FeedACallbackThatMayAbort) {
   auto const worker = start();
   std::int64_t sum = 0;

@@ -319,6 +319,16 @@ TEST_P(Sessions, SubscribeToTheLogOfAWorker) {
   EXPECT_EQ(theirs.next()->text, "trouble");
 }
 
+TEST_P(Sessions, EndTheLogWithAnErrorWhenTheWorkerEnds) {
+  auto const worker = start();
+  auto const other = cohort::connect(cluster(), worker.ref(), "other");
+  auto records = other.log(cohort::LogLevel::kWarning);
+  other.call(fn<&Everything::say>, cohort::LogLevel::kWarning, "the last").get();
+  worker.shut_down();
+  EXPECT_EQ(records.next()->text, "the last");
+  EXPECT_EQ(error_of([&] { static_cast<void>(records.next()); }).kind(), ErrorKind::kDisconnected);
+}
+
 TEST_P(Sessions, CapTheLogAndSayHowMuchIsLost) {
   auto const worker = start();
   auto const begin = Clock::now();

@@ -86,6 +86,7 @@ class Everything {
   void write_on_a_thread();     ///< "0", "1", ... to the kept writer
   std::int64_t stop_writing();  ///< how many the thread wrote
   State<std::vector<std::string>, std::string> watch(Writer<std::string> updates);
+  State<std::vector<std::string>, std::string> watch_and_fail(Writer<std::string> updates);
   std::string how_the_last_stream_ended() const;
   std::string what_the_last_stream_threw();  ///< its kind, once
 
@@ -146,7 +147,7 @@ class Everything {
       &Everything::write_on_a_thread, &Everything::stop_writing,
       &Everything::what_the_last_stream_threw, &Everything::sum_by_slow_callback,
       &Everything::go_on, &Everything::lose_what_arrives, &Everything::ones, &Everything::feed,
-      &Everything::read_one_then_fail, &Everything::answer_after>;
+      &Everything::read_one_then_fail, &Everything::answer_after, &Everything::watch_and_fail>;
 
  private:
   void remember(cohort::Error const& error);  ///< and prints it on stderr
@@ -173,6 +174,7 @@ class Crowd {
   /// Returns once `calls` of them are in here at the same time; false where that takes too long.
   bool meet(int calls);
   void meet_and_fail(int calls);
+  void count_together(int n, int calls, Writer<int>& out);  ///< once they have met
   int add(int a, int b) { return a + b; }
   void count_up() { ++counted_; }
   int counted() const { return counted_; }
@@ -184,9 +186,9 @@ class Crowd {
   };
   int count_calls(Session& session) { return ++session.calls; }
 
-  using Functions =
-      cohort::FunctionList<&Crowd::meet, &Crowd::add, &Crowd::wait_for_stop, &Crowd::count_calls,
-                           &Crowd::meet_and_fail, &Crowd::count_up, &Crowd::counted>;
+  using Functions = cohort::FunctionList<&Crowd::meet, &Crowd::add, &Crowd::wait_for_stop,
+                                         &Crowd::count_calls, &Crowd::meet_and_fail,
+                                         &Crowd::count_up, &Crowd::counted, &Crowd::count_together>;
 
  private:
   std::mutex mutex_;
