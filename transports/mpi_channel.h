@@ -28,7 +28,7 @@ class MpiChannel : public Channel {
   /// 0x6c00 + 2 life and the one that follows there.
   /// MPI 3 counts in int, so blocks travel in pieces.
   MpiChannel(MPI_Comm communicator, int rank, std::uint32_t life,
-             std::size_t largest_piece = std::size_t{64} << 20);
+             std::size_t largest_piece = std::size_t{8} << 20);
   /// What MPI does not give back (a dead peer's) stays behind.
   ~MpiChannel() override;
 
