@@ -84,16 +84,7 @@ void register_kind(std::string const& kind, int socket, cohort::Worker<Adder> co
         bench::time_calls(state, {.warm_up = kWarmUpCalls},
                           [&](std::int64_t x) { call_cohort(worker, x); });
       });
-  bench::register_in_turn(
-      "L12/after_a_pause/" + kind, bench::kPausePlan,
-      [=](benchmark::State& state) {
-        bench::time_calls(state, bench::kAfterAPause,
-                          [&](std::int64_t x) { bench::call_raw(socket, x); });
-      },
-      [&](benchmark::State& state) {
-        bench::time_calls(state, bench::kAfterAPause,
-                          [&](std::int64_t x) { call_cohort(worker, x); });
-      });
+  bench::register_after_a_pause(kind, socket, [&](std::int64_t x) { call_cohort(worker, x); });
   for (std::int64_t const window : {64, 1024}) {
     bench::register_in_turn(
         "L2/pipelined:" + std::to_string(window) + '/' + kind, {.repetitions = 9, .iterations = 3},

@@ -57,10 +57,6 @@ struct CallPlan {
   std::chrono::milliseconds pause{0};  ///< before each that is timed
 };
 
-/// L12: everything in both processes has gone to sleep by then.
-inline constexpr CallPlan kAfterAPause{.warm_up = 10, .pause = std::chrono::milliseconds(50)};
-inline constexpr Plan kPausePlan{.repetitions = 5, .iterations = 15};
-
 /// Times `once(x)` for x = 0, 1, ..., of which the first are not timed. Counters: p50_us, p99_us.
 template <class Once>
 void time_calls(benchmark::State& state, CallPlan const& plan, Once&& once) {

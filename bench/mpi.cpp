@@ -254,10 +254,10 @@ class Awake {
 };
 
 void register_all(BarePeer& peer, int socket, Worker const& worker) {
-  std::string const where = own_rank() ? "/ranks" : "/mpi";
+  std::string const where = own_rank() ? "ranks" : "mpi";
 
   bench::register_in_turn(
-      "L10/call" + where, {.repetitions = 9, .iterations = 10'000},
+      "L10/call/" + where, {.repetitions = 9, .iterations = 10'000},
       [&](benchmark::State& state) {
         Awake const awake(peer);
         bench::time_calls(state, {.warm_up = kWarmUpCalls}, [&](std::int64_t x) { peer.call(x); });
@@ -266,17 +266,9 @@ void register_all(BarePeer& peer, int socket, Worker const& worker) {
         bench::time_calls(state, {.warm_up = kWarmUpCalls},
                           [&](std::int64_t x) { call(worker, x); });
       });
+  bench::register_after_a_pause(where, socket, [&](std::int64_t x) { call(worker, x); });
   bench::register_in_turn(
-      "L12/after_a_pause" + where, bench::kPausePlan,
-      [=](benchmark::State& state) {
-        bench::time_calls(state, bench::kAfterAPause,
-                          [&](std::int64_t x) { bench::call_raw(socket, x); });
-      },
-      [&](benchmark::State& state) {
-        bench::time_calls(state, bench::kAfterAPause, [&](std::int64_t x) { call(worker, x); });
-      });
-  bench::register_in_turn(
-      "L2/pipelined:64" + where, {.repetitions = 5, .iterations = 3},
+      "L2/pipelined:64/" + where, {.repetitions = 5, .iterations = 3},
       [&](benchmark::State& state) {
         Awake const awake(peer);
         run_rate(state, "mcalls_s", kPipelinedCalls / 1e6, [&] { peer.pipeline(); });
@@ -289,7 +281,7 @@ void register_all(BarePeer& peer, int socket, Worker const& worker) {
     auto const both_ways = 2.0 * static_cast<double>(kib << 10) / (1 << 30);
     auto const values = [kib] { return std::vector<double>((kib << 10) / sizeof(double), 1.5); };
     bench::register_in_turn(
-        "L3/echo:" + std::to_string(kib) + "KiB" + where, {.repetitions = 5, .iterations = 10},
+        "L3/echo:" + std::to_string(kib) + "KiB/" + where, {.repetitions = 5, .iterations = 10},
         [&peer, both_ways, values](benchmark::State& state) {
           Awake const awake(peer);
           auto data = values();
@@ -301,7 +293,7 @@ void register_all(BarePeer& peer, int socket, Worker const& worker) {
         });
   }
   bench::register_in_turn(
-      "L4/stream" + where, {.repetitions = 5, .iterations = 3},
+      "L4/stream/" + where, {.repetitions = 5, .iterations = 3},
       [&](benchmark::State& state) {
         Awake const awake(peer);
         run_rate(state, "mitems_s", kStreamed / 1e6, [&] { peer.stream(); });

@@ -4,6 +4,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <string>
 
 namespace bench {
 
@@ -21,5 +23,10 @@ inline constexpr std::size_t kBlock = 256 << 10;
 void serve_calls(int socket);
 /// One call to such a peer.
 void call_raw(int socket, std::int64_t x);
+
+/// L12: registers calls each after a pause, in which everything in both processes goes to sleep, to
+/// such a peer and by `call_cohort`.
+void register_after_a_pause(std::string const& where, int socket,
+                            std::function<void(std::int64_t x)> const& call_cohort);
 
 }  // namespace bench

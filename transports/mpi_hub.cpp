@@ -125,10 +125,12 @@ bool MpiHub::may_sleep() {
     return true;
   }
   if (busy_since_ == Clock::time_point()) busy_since_ = now;
-  bool const moves_a_block = std::any_of(links_.begin(), links_.end(), [](auto const& link) {
-    return link->channel().moves_a_block();
-  });
-  if (now - busy_since_ < (moves_a_block ? kPatienceWithABlock : kPatience)) return false;
+  auto const moves_a_block = [](auto const& link) { return link->channel().moves_a_block(); };
+  auto const busy_for = now - busy_since_;
+  if (busy_for < kPatience) return false;
+  if (busy_for < kPatienceWithABlock && std::any_of(links_.begin(), links_.end(), moves_a_block)) {
+    return false;
+  }
   engine_.timers().schedule(now + kNap, [] {});  // it ends the sleep
   return true;
 }

@@ -1,9 +1,7 @@
 // Who hears of a failure: the caller, the stream's other end, on_failure; each once (parity C).
 #include <atomic>
 #include <csignal>
-#include <fstream>
 #include <functional>
-#include <iterator>
 #include <memory>
 
 #include "core/frame.h"
@@ -135,8 +133,6 @@ TEST_F(FailingServed, EndsThoughAClientReadsNothing) {
   worker.reset();
   EXPECT_LT(Clock::now() - begin, 15s);
 }
-
-constexpr bool kAsanOrTsan = launch_test::kAsan || launch_test::kTsan;
 
 class FailingProcess : public ProcessConformance {};
 COHORT_EACH_PROCESS_PLACE(FailingProcess);
@@ -314,7 +310,7 @@ TEST_P(FailingProcess, IsNotToWaitForAClientThatAsksOnAndDoesNotReadItsAnswers) 
 
 TEST_P(FailingProcess, IsNotToWaitForAClientThatShowsThatItLivesAndReadsNothing) {
   options.settings.heartbeat_interval = 200ms;
-  auto const timeout = launch_test::kAsan || launch_test::kTsan ? 5000ms : 2000ms;
+  auto const timeout = launch_test::kSanitized ? 5000ms : 2000ms;
   options.settings.heartbeat_timeout = timeout;
   auto const worker = start();
   auto records = worker.log(cohort::LogLevel::kWarning);
@@ -372,7 +368,7 @@ TEST_P(FailingProcess, OfTheProcessIsToldToEveryCallAndStreamAndOnce) {
   for (int const signal : {SIGKILL, SIGSEGV, SIGBUS, SIGABRT}) {
     // A sanitizer catches these two, and exits.
     bool const caught = signal == SIGSEGV || signal == SIGBUS;
-    if (caught && (launch_test::kAsan || launch_test::kTsan)) continue;
+    if (caught && launch_test::kSanitized) continue;
     Failures told;
     auto const worker =
         cohort::spawn_one<Everything>(cluster(), {.on_failure = told.listener()}, 0);
@@ -418,7 +414,7 @@ TEST_P(FailingProcess, FromWithinIsToldWithWhatItWas) {
         Death{"exit", "exited with code 3", {}, 3}}) {
     SCOPED_TRACE(death.how);
     // A sanitizer catches it, and exits.
-    if (death.signal == SIGSEGV && (launch_test::kAsan || launch_test::kTsan)) continue;
+    if (death.signal == SIGSEGV && launch_test::kSanitized) continue;
     Failures told;
     auto const worker =
         cohort::spawn_one<Everything>(cluster(), {.on_failure = told.listener()}, 0);
@@ -451,7 +447,7 @@ TEST_P(FailingProcess, OfASessionsDestructorIsToldWithItsText) {
 }
 
 TEST_P(FailingProcess, OutOfMemoryIsToldToTheCallerAlone) {
-  if (launch_test::kAsan || launch_test::kTsan) GTEST_SKIP() << "a sanitizer needs its own memory";
+  if (launch_test::kSanitized) GTEST_SKIP() << "a sanitizer needs its own memory";
   auto const worker = start();
   constexpr std::uint64_t kMegabyte = 1 << 20;
   auto const error = error_of(
@@ -482,7 +478,7 @@ TEST_P(FailingProcess, CutsAStreamWithAnErrorNeverWithASilentEnd) {
 }
 
 TEST_P(FailingProcess, InTheMiddleOfALargeResultGivesAllOfItOrNone) {
-  std::uint64_t const count = kAsanOrTsan ? 1 << 20 : 8 << 20;
+  std::uint64_t const count = launch_test::kSanitized ? 1 << 20 : 8 << 20;
   for (int i = 0; i < 5; ++i) {
     Failures told;
     auto const worker =
@@ -531,7 +527,7 @@ TEST_P(FailingProcess, IsToldToItsOtherClientsByTheEndOfTheirConnection) {
 }
 
 TEST_P(FailingProcess, OfMemoryForAnArgumentEndsTheWorkerWhichSaysSo) {
-  if (launch_test::kAsan || launch_test::kTsan) GTEST_SKIP() << "a sanitizer needs its own memory";
+  if (launch_test::kSanitized) GTEST_SKIP() << "a sanitizer needs its own memory";
   auto const worker = start();
   constexpr std::uint64_t kMegabyte = 1 << 20;
   worker.call(fn<&Everything::allocate>, kMegabyte, 1024 * kMegabyte).get();
@@ -549,7 +545,7 @@ TEST_P(FailingProcess, OfMemoryForAnArgumentEndsTheWorkerWhichSaysSo) {
 }
 
 TEST_P(FailingProcess, OfAHangingProcessIsNoticedByItsHeartbeat) {
-  bool const slow = launch_test::kAsan || launch_test::kTsan;
+  bool const slow = launch_test::kSanitized;
   options.settings.heartbeat_interval = 50ms;
   options.settings.heartbeat_timeout = slow ? 2s : 500ms;
   auto const worker = start();

@@ -325,7 +325,7 @@ class MemoryWatch {
   explicit MemoryWatch(pid_t worker) : worker_(worker) {}
   /// Elements would be 80 MB where nothing held their writer back.
   void expect_little_growth() const {
-    if (launch_test::kAsan || launch_test::kTsan) return;  // they keep memory of their own
+    if (launch_test::kSanitized) return;  // they keep memory of their own
 
     constexpr std::int64_t kLimit = 64 << 20;
     EXPECT_LT(resident(::getpid()) - here_before_, kLimit);
@@ -342,8 +342,7 @@ class MemoryWatch {
 };
 
 /// A sanitizer looks for races; memory is measured without one.
-constexpr std::int64_t kManyElements =
-    launch_test::kAsan || launch_test::kTsan ? 1'000'000 : 10'000'000;
+constexpr std::int64_t kManyElements = launch_test::kSanitized ? 1'000'000 : 10'000'000;
 
 /// Another thread, which its reader holds back.
 std::jthread write_many(Writer<std::int64_t> input) {

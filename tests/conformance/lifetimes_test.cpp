@@ -329,7 +329,7 @@ TEST_P(Lifetimes, LeaveNoDescriptorAndNoZombieAfterAThousandSpawns) {
   }
   auto const before = Holdings::now();
   // A sanitizer's start takes its time, and so does MPI's.
-  bool const slow = launch_test::kTsan || launch_test::kAsan;
+  bool const slow = launch_test::kSanitized;
   int const rounds = over_mpi() ? 50 : slow ? 100 : 1000;
   for (int i = 0; i < rounds; i += 50) {
     auto const workers = cohort::spawn<Everything>(cluster(), {.count = 50}, i);

@@ -54,7 +54,7 @@ int wait_for_the_end(Place const& place, std::span<char* const> arguments) {
 
 namespace {
 
-bool const kSanitized = launch_test::kAsan || launch_test::kTsan;
+using launch_test::kSanitized;
 
 /// A master with three workers, and all that it has started.
 class Victim {

@@ -417,7 +417,7 @@ TEST_P(FamiliesOfProcesses, DieWithTheirHeadHoweverItDies) {
     for (auto const pid : pids) {
       EXPECT_TRUE(eventually([&] { return is_gone(pid); }, 10s)) << pid;
     }
-    bool const sanitized = launch_test::kAsan || launch_test::kTsan;
+    bool const sanitized = launch_test::kSanitized;
     EXPECT_LT(Clock::now() - begin, sanitized ? 3s : 1s) << "the whole tree";
   }
 }

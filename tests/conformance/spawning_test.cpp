@@ -18,7 +18,7 @@ TEST_P(Spawning, ConvertsItsArgumentToTheInit) {
 }
 
 TEST_P(Spawning, ShipsALargeInitToEachWorker) {
-  constexpr std::size_t kBytes = launch_test::kAsan || launch_test::kTsan ? 16 << 20 : 100 << 20;
+  constexpr std::size_t kBytes = launch_test::kSanitized ? 16 << 20 : 100 << 20;
   std::vector<double> values(kBytes / sizeof(double));
   std::iota(values.begin(), values.end(), 0.0);
   auto const n = static_cast<double>(values.size());

@@ -23,8 +23,7 @@ using cohort::FrameKind;
 using cohort::test::bytes_of;
 using cohort::test::hello_bytes;
 using cohort::test::Stranger;
-using launch_test::kAsan;
-using launch_test::kTsan;
+using launch_test::kSanitized;
 using launch_test::read_file;
 
 constexpr auto kHandshakeTimeout = 1500ms;
@@ -72,7 +71,7 @@ class Strangers : public Conformance {
     calling_ = {};
     EXPECT_EQ(wrong_answers_, 0);
     // All of them, where they waited for strangers; one or two, where the machine is busy.
-    if (!kAsan && !kTsan) {
+    if (!kSanitized) {
       EXPECT_LE(slow_answers_, 2);
     }
     worker_->call(fn<&Everything::write_to_kept>, "still open").get();
@@ -105,7 +104,7 @@ class Strangers : public Conformance {
         .get();
   }
   void expect_flat_memory() const {
-    if (kAsan || kTsan) return;
+    if (kSanitized) return;
     EXPECT_LT(status_kib(worker_->pid(), "VmHWM") - peak_kib_, 4 * 1024);
   }
 
@@ -248,7 +247,7 @@ TEST_P(Strangers, ThatBreakTheProtocolAreHungUpOn) {
 }
 
 TEST_P(Strangers, ThatAnnounceMuchGetNoMemoryForWhatDoesNotCome) {
-  if (kAsan || kTsan) GTEST_SKIP() << "a sanitizer touches what is allocated";
+  if (kSanitized) GTEST_SKIP() << "a sanitizer touches what is allocated";
   start_calls();
   auto friendly = friendly_stranger();
   friendly.send(call_of_length(std::uint64_t{8} << 30) + std::string(100'000, 'x'));

@@ -15,7 +15,7 @@ using cohort::spawn;
 class Many : public OverTransports {};
 
 TEST_P(Many, WorkersStartAnswerAndEnd) {
-  constexpr std::uint32_t kMany = kAsan || kTsan ? 40 : 200;  // a sanitizer's start takes its time
+  constexpr std::uint32_t kMany = kSanitized ? 40 : 200;  // a sanitizer's start takes its time
   auto const before = Holdings::now();
   auto const start = Clock::now();
   std::chrono::duration<double> started{};

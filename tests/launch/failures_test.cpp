@@ -194,7 +194,7 @@ TEST_P(Failure, BySigbusNamesTheSignal) { expect_signal(die_in<&Saboteur::raise>
 
 TEST_P(Failure, ByAWriteToNullIsReportedAlsoUnderASanitizer) {
   auto const failure = die_in<&Saboteur::write_to_null>();
-  if (kAsan || kTsan) {  // the sanitizer handles the signal, reports, and exits
+  if (kSanitized) {  // the sanitizer handles the signal, reports, and exits
     ASSERT_TRUE(failure.exit()->exit_code.has_value());
     auto const& tail = failure.exit()->stderr_tail;
     EXPECT_TRUE(contains(tail, kAsan ? "runtime error: store to null pointer" : "Sanitizer"));
@@ -206,7 +206,7 @@ TEST_P(Failure, ByAWriteToNullIsReportedAlsoUnderASanitizer) {
 
 TEST_P(Failure, ByAnOverflowingStackIsReported) {
   auto const failure = die_in<&Saboteur::overflow_stack>();
-  if (!kAsan && !kTsan) expect_signal(failure, SIGSEGV);
+  if (!kSanitized) expect_signal(failure, SIGSEGV);
 }
 
 TEST_P(Failure, ByExitAtOnceWithCode0IsNoOrderlyEnd) {
@@ -246,7 +246,7 @@ TEST_P(Failure, ReachesTheCallerSoonAfterTheKill) {
     milliseconds.push_back(took.count());
   }
   std::sort(milliseconds.begin(), milliseconds.end());
-  if (!kAsan && !kTsan) {
+  if (!kSanitized) {
     EXPECT_LT(milliseconds[kRounds / 2], 100);
   }
   RecordProperty("kill_to_failure_median_us", static_cast<int>(milliseconds[kRounds / 2] * 1000));

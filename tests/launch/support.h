@@ -36,6 +36,7 @@ inline constexpr bool kTsan = true;
 #else
 inline constexpr bool kTsan = false;
 #endif
+inline constexpr bool kSanitized = kAsan || kTsan;
 
 /// Longer than anything takes that works, also on a loaded machine under a sanitizer.
 inline constexpr auto kBound = 30s;
