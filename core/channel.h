@@ -38,6 +38,8 @@ class Channel {
   /// Whether memory that receive() was offered may still be written to, though nobody calls it any
   /// more. Then it must stay.
   [[nodiscard]] virtual bool still_receives() noexcept { return false; }
+  /// The same of blocks that send() was given: whether something still reads them.
+  [[nodiscard]] virtual bool still_sends() noexcept { return false; }
   /// No more bytes either way; the peer sees the end of the stream. Idempotent.
   virtual void shut_down() noexcept = 0;
 

@@ -211,7 +211,11 @@ void Connection::fail_pending(Error why) {
     std::lock_guard const lock(mutex_);
     if (!lost_) lost_ = std::make_unique<Error>(std::move(why));
     broken_out_ = true;
+    bool const still_read = channel_->still_sends();
     out_.clear(sent);
+    // Never freed, since nobody says when. (Whoever lent a block without giving it away, as a
+    // caller that waits until it was sent, goes on with it.)
+    if (still_read) static_cast<void>(new Owners(std::move(sent.owners)));
     take_drain_waiters(sent.events);
     for (std::uint32_t i = 0; i < slots_.size(); ++i) {
       if (slots_[i].state == nullptr) continue;

@@ -4,7 +4,8 @@
 //
 // MPI has nothing to block on, so whoever is about to block says so over the control connection,
 // and how many packets it has taken (kAsleep). Whoever has sent more, or sends more later, rings
-// there (kBell). Both sides count, so no wake-up is lost.
+// there (kBell). Both sides count, so no wake-up is lost. A worker rings once when it has joined
+// MPI: nothing is sent to it there before.
 #pragma once
 
 #include <cstdint>

@@ -18,6 +18,7 @@
 
 #include "core/error.h"
 #include "launch/mpi_backend.h"
+#include "launch/mpi_relay.h"
 #include "launch/plan_transfer.h"
 
 namespace cohort {
@@ -52,8 +53,8 @@ void take_on_parameters(StartPlan const& plan) {
   }
 }
 
-/// Whether this process is to join MPI, since nobody else has: no process was started, or it ended
-/// before it joined.
+/// Whether this process is to join MPI in the place of its worker, which ended before it had: where
+/// the master wants that, or cannot be asked.
 bool start_and_watch() {
   std::string const variable = std::getenv(kAgentVariable);
   ::unsetenv(kAgentVariable);
@@ -62,21 +63,23 @@ bool start_and_watch() {
     auto const slash = variable.rfind('/');
     auto const number = static_cast<std::uint32_t>(std::stoul(variable.substr(slash + 1)));
     auto const socket =
-        go_to_hall(variable.substr(0, slash), number, Deadline::after(kConnectAtMost));
+        go_to_hall(variable.substr(0, slash), number, required_mpi_backend().parent_port(),
+                   Deadline::after(kConnectAtMost));
     auto plan = receive_plan(socket.get());
-    if (!plan) return true;
+    if (!plan) return false;
     add_runtime_variables(*plan);
     take_on_parameters(*plan);
+    relay_runtime(plan->environment);
     pid_t pid = -1;
     try {
       pid = start(std::move(*plan));
     } catch (std::exception const& error) {
       answer_plan(socket.get(), -1, error.what());
-      return true;
+      return is_to_join(socket.get());
     }
     started = true;
     answer_plan(socket.get(), pid, {});
-    watch_worker(socket.get(), pid, Clock::now() + kJoinsMpi);
+    watch_worker(socket.get(), pid);
     return is_to_join(socket.get());
   } catch (std::exception const& error) {
     std::fprintf(stderr, "cohort: agent (pid %d): %s\n", static_cast<int>(::getpid()),
@@ -98,8 +101,7 @@ bool is_of_runtime(std::string_view variable) {
 }
 
 /// Always ends with 0: how its worker ended is none of the runtime's business, which might end the
-/// whole job for it. One that has started no worker joins MPI in its place: MPI_Comm_spawn would
-/// wait for ever.
+/// whole job for it.
 int run_agent() {
   if (auto* const mpi = mpi_backend(); start_and_watch() && mpi != nullptr) {
     std::thread([] {
@@ -109,6 +111,7 @@ int run_agent() {
     mpi->stand_in();
   }
   std::fflush(nullptr);
+  finish_relays();
   ::_exit(EXIT_SUCCESS);  // whatever MPI would do at the end of a process that has joined
 }
 
@@ -121,13 +124,17 @@ ucred peer_of(int socket) {
   return peer;
 }
 
-UniqueFd go_to_hall(std::string const& address, std::uint32_t number, Deadline deadline) {
+UniqueFd go_to_hall(std::string const& address, std::uint32_t number, std::string const& port,
+                    Deadline deadline) {
   auto socket = connect_to({address, 0}, deadline);
   if (peer_of(socket.get()).uid != ::geteuid()) {
     throw std::runtime_error("the master is another user's");
   }
   set_nonblocking(socket.get(), false);
-  send_exactly(socket.get(), &number, sizeof number, Deadline::after(kHelloAtMost));
+  AgentHello const hello{number, static_cast<std::uint32_t>(port.size())};
+  auto const hello_deadline = Deadline::after(kHelloAtMost);
+  send_exactly(socket.get(), &hello, sizeof hello, hello_deadline);
+  send_exactly(socket.get(), port.data(), port.size(), hello_deadline);
   return socket;
 }
 
@@ -148,7 +155,7 @@ void answer_plan(int master, pid_t pid, std::string const& text) {
   send_exactly(master, text.data(), text.size(), deadline);
 }
 
-bool watch_worker(int master, pid_t pid, Clock::time_point spared_until, int waiting) {
+bool watch_worker(int master, pid_t pid, int waiting) {
   auto const pidfd = open_pidfd(pid, "the worker");
   std::array<pollfd, 3> events{pollfd{pidfd.get(), POLLIN, 0}, pollfd{master, POLLIN, 0},
                                pollfd{waiting, POLLIN, 0}};
@@ -167,10 +174,7 @@ bool watch_worker(int master, pid_t pid, Clock::time_point spared_until, int wai
     auto const count = ::recv(master, &said, 1, MSG_DONTWAIT);
     if (count == 1) leave = leave || said == kLeaveWorker;
     if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR)) {
-      if (!leave) {
-        std::this_thread::sleep_until(spared_until);
-        ::kill(-pid, SIGKILL);  // it leads a group
-      }
+      if (!leave) ::kill(-pid, SIGKILL);  // it leads a group
       events[1].fd = -1;
     }
   }

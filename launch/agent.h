@@ -32,8 +32,14 @@ inline constexpr char kAgentVariable[] = "COHORT_AGENT";
 /// Is one, until its worker has ended. Returns its exit code.
 [[nodiscard]] int run_agent();
 
-// What agent and master say to each other, after the number that the agent is known by: a plan, an
-// Answer, and an Exit once the worker has ended.
+// What agent and master say to each other, after the agent's hello: a plan, an Answer, and an Exit
+// once the worker has ended.
+
+struct AgentHello {
+  std::uint32_t number = 0;     ///< that the master knows it by
+  std::uint32_t port_size = 0;  ///< of the name that follows (MpiBackend::parent_port)
+};
+inline constexpr std::uint32_t kPortSizeAtMost = 1024;
 
 struct AgentAnswer {
   std::int32_t pid = -1;
@@ -55,25 +61,21 @@ inline constexpr char kLeaveWorker = 'L';
 /// place.
 inline constexpr char kJoinInstead = 'J';
 
-/// So long a process that joins MPI is not killed by us: mpirun of Open MPI 4 deadlocks where one
-/// dies while it connects to it (docs/decisions/0007-ranks.md).
-inline constexpr std::chrono::milliseconds kJoinsMpi{1000};
-
 /// The process at the other end of a connected Unix socket. Throws std::system_error.
 [[nodiscard]] ucred peer_of(int socket);
 
 // The agent's steps, which its two kinds share: this one, and a rank of a job (launch/ranks.h).
 
-/// Goes to the master's hall. Throws std::runtime_error.
+/// Goes to the master's hall, and says where the call of MPI waits that started it, where one did.
+/// Throws std::runtime_error.
 [[nodiscard]] UniqueFd go_to_hall(std::string const& address, std::uint32_t number,
-                                  Deadline deadline);
+                                  std::string const& port, Deadline deadline);
 /// The variables by which the runtime knows this process become the worker's, beside the parameters
 /// of MPI that its master has.
 void add_runtime_variables(StartPlan& plan);
 void answer_plan(int master, pid_t pid, std::string const& text);
-/// Until the worker has ended; the master's end ends it, though not before `spared_until`, unless
-/// it is to outlive that. Returns whether its process waits to be another worker, which it says
-/// through `waiting`.
-bool watch_worker(int master, pid_t pid, Clock::time_point spared_until, int waiting = -1);
+/// Until the worker has ended; the master's end ends it, unless it is to outlive that. Returns
+/// whether its process waits to be another worker, which it says through `waiting`.
+bool watch_worker(int master, pid_t pid, int waiting = -1);
 
 }  // namespace cohort

@@ -56,35 +56,52 @@ void AgentHall::run() {
 }
 
 void AgentHall::greet(UniqueFd socket) {
-  std::uint32_t number = 0;
+  AgentHello hello;
+  auto const deadline = Deadline::after(kHelloAtMost);
   if (peer_of(socket.get()).uid != ::geteuid() ||
-      !receive_exactly(socket.get(), &number, sizeof number, Deadline::after(kHelloAtMost))) {
+      !receive_exactly(socket.get(), &hello, sizeof hello, deadline) ||
+      hello.port_size > kPortSizeAtMost) {
     return;
   }
+  Arrival arrival{std::move(socket), std::string(hello.port_size, '\0')};
+  receive_exactly(arrival.socket.get(), arrival.port.data(), arrival.port.size(), deadline);
   std::lock_guard const lock(mutex_);
-  if (given_up_.contains(number)) return;
-  agents_.insert_or_assign(number, std::move(socket));
+  if (auto const late = given_up_.find(hello.number); late != given_up_.end()) {
+    static_cast<void>(hand_over(std::move(arrival), late->second));
+    return;
+  }
+  agents_.insert_or_assign(hello.number, std::move(arrival));
   ++have_come_;
   came_.notify_all();
 }
 
-UniqueFd AgentHall::wait_for(std::uint32_t number, Deadline deadline) {
+AgentHandle AgentHall::hand_over(Arrival arrival, std::shared_ptr<SpawnCall> call) {
+  if (call) call->agent_came(std::move(arrival.port));
+  AgentHandle agent;
+  agent.socket = std::move(arrival.socket);
+  agent.call = std::move(call);
+  return agent;
+}
+
+AgentHandle AgentHall::wait_for(std::uint32_t number, Deadline deadline,
+                                std::shared_ptr<SpawnCall> call) {
   std::unique_lock lock(mutex_);
   came_.wait_until(lock, deadline.at(), [&] { return closed_ || agents_.contains(number); });
   auto const found = agents_.find(number);
   if (found == agents_.end()) {
-    given_up_.insert(number);
+    given_up_.emplace(number, std::move(call));
     return {};
   }
-  auto agent = std::move(found->second);
+  auto arrival = std::move(found->second);
   agents_.erase(found);
-  return agent;
+  lock.unlock();
+  return hand_over(std::move(arrival), std::move(call));
 }
 
 bool AgentHall::has_left(std::uint32_t number) {
   std::lock_guard const lock(mutex_);
   auto const found = agents_.find(number);
-  return found != agents_.end() && has_hung_up(found->second.get());
+  return found != agents_.end() && has_hung_up(found->second.socket.get());
 }
 
 void AgentHall::wait_for_all(std::uint32_t count, Deadline deadline) {
@@ -123,8 +140,7 @@ Starter starter_through(AgentHandle agent, Deadline deadline) {
 AgentsProcess::AgentsProcess(Engine& engine, AgentHandle agent, UniqueFd pidfd,
                              std::function<void(ExitReport)> on_exit, pid_t group)
     : WatchedProcess(engine, std::move(pidfd), std::move(on_exit), group),
-      agent_(std::move(agent)),
-      spared_until_(agent_.lender ? Clock::time_point() : Clock::now() + kJoinsMpi) {
+      agent_(std::move(agent)) {
   set_nonblocking(agent_.socket.get(), true);
 }
 
@@ -132,22 +148,9 @@ void AgentsProcess::expect_end() {
   if (agent_.lender) agent_.lender->expect_back();
 }
 
-void AgentsProcess::stand_in() {
-  if (agent_.socket) {
-    static_cast<void>(::send(agent_.socket.get(), &kJoinInstead, 1, MSG_NOSIGNAL));
-  }
-}
-
 void AgentsProcess::leave_alone() {
   forget();
   static_cast<void>(::send(agent_.socket.get(), &kLeaveWorker, 1, MSG_NOSIGNAL));
-}
-
-void AgentsProcess::kill() noexcept {
-  if (Clock::now() >= spared_until_) return WatchedProcess::kill();
-  engine_.timers().schedule(spared_until_, [self = weak_from_this()] {
-    if (auto const process = self.lock()) static_cast<AgentsProcess&>(*process).kill();
-  });
 }
 
 bool AgentsProcess::on_readable() noexcept {

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 #include <thread>
 
@@ -28,9 +28,10 @@ class AgentHall {
 
   /// What an agent's variable must say.
   [[nodiscard]] std::string variable_of(std::uint32_t number) const;
-  /// The agent of that number; nothing where it has not come by then, or after close(). One that
-  /// comes later is hung up on.
-  [[nodiscard]] UniqueFd wait_for(std::uint32_t number, Deadline deadline);
+  /// The agent of that number, which `call` has started, where one has; without a socket where it
+  /// has not come by then, or after close(). One that comes later is let go.
+  [[nodiscard]] AgentHandle wait_for(std::uint32_t number, Deadline deadline,
+                                     std::shared_ptr<SpawnCall> call = {});
   /// Whether that one has come, and gone again.
   [[nodiscard]] bool has_left(std::uint32_t number);
   /// Waits until so many have come in all.
@@ -46,8 +47,14 @@ class AgentHall {
   UniqueFd stop_;
   std::mutex mutex_;
   std::condition_variable came_;
-  std::map<std::uint32_t, UniqueFd> agents_;
-  std::set<std::uint32_t> given_up_;
+  struct Arrival {
+    UniqueFd socket;
+    std::string port;
+  };
+  [[nodiscard]] static AgentHandle hand_over(Arrival arrival, std::shared_ptr<SpawnCall> call);
+
+  std::map<std::uint32_t, Arrival> agents_;
+  std::map<std::uint32_t, std::shared_ptr<SpawnCall>> given_up_;
   std::uint32_t have_come_ = 0;
   bool closed_ = false;
   std::thread thread_;
@@ -64,17 +71,13 @@ class AgentsProcess : public WatchedProcess {
                 std::function<void(ExitReport)> on_exit, pid_t group);
 
   void expect_end() override;
-  void stand_in() override;
   void leave_alone() override;
-  /// Not while it may still be joining MPI, but then.
-  void kill() noexcept override;
 
   [[nodiscard]] int descriptor() const noexcept override { return agent_.socket.get(); }
   bool on_readable() noexcept override;
 
  private:
   AgentHandle agent_;
-  Clock::time_point const spared_until_;
 };
 
 }  // namespace cohort

@@ -17,9 +17,6 @@ class WatchedProcess : public Source {
  public:
   /// It was asked to end. Under the I/O lock.
   virtual void expect_end() {}
-  /// It has ended, and had not joined MPI: somebody else is to, since MPI waits. Under the I/O
-  /// lock.
-  virtual void stand_in() {}
   /// Watches it no more: on_exit will not run. Under the I/O lock.
   virtual void leave_alone() = 0;
   /// SIGKILL; harmless once it has ended, also where its pid was given to somebody else.

@@ -283,7 +283,7 @@ void Cluster::remember_start(std::future<void> start) {
 /// that ends the call.
 Cluster::FindAgent Cluster::spawn_agent(std::shared_ptr<RemoteWorker> const& worker,
                                         Deadline deadline) {
-  required_mpi_backend().spawn(
+  auto call = required_mpi_backend().spawn(
       hall_->variable_of(worker->serial()), "--cohort-worker=" + worker->id().to_string(),
       [weak = std::weak_ptr(worker)] {
         auto const alive = weak.lock();
@@ -295,8 +295,8 @@ Cluster::FindAgent Cluster::spawn_agent(std::shared_ptr<RemoteWorker> const& wor
         auto const alive = weak.lock();
         if (runtime && alive) alive->take_plane(runtime->engine, make_plane, std::move(failure));
       });
-  return [this, serial = worker->serial(), deadline] {
-    return AgentHandle{hall_->wait_for(serial, deadline), {}};
+  return [this, serial = worker->serial(), deadline, call = std::move(call)] {
+    return hall_->wait_for(serial, deadline, call);
   };
 }
 

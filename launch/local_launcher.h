@@ -5,11 +5,13 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <sys/types.h>
 
 #include "launch/boot.h"
+#include "launch/mpi_backend.h"
 #include "launch/options.h"
 #include "launch/start_plan.h"
 #include "transports/socket.h"
@@ -29,6 +31,19 @@ class AgentLender {
 struct AgentHandle {
   UniqueFd socket;
   std::shared_ptr<AgentLender> lender;  ///< null where the agent ends with its worker
+  std::shared_ptr<SpawnCall> call;      ///< that started the agent, where one did
+
+  AgentHandle() = default;
+  AgentHandle(AgentHandle&&) = default;
+  AgentHandle& operator=(AgentHandle&& other) noexcept {
+    std::swap(socket, other.socket);
+    lender.swap(other.lender);
+    call.swap(other.call);
+    return *this;
+  }
+  ~AgentHandle() {
+    if (call) call->let_go(std::move(socket));
+  }
 };
 
 struct LocalProcess {

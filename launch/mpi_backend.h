@@ -10,8 +10,22 @@
 #include "core/data_plane.h"
 #include "core/engine.h"
 #include "launch/options.h"
+#include "transports/socket.h"
 
 namespace cohort {
+
+/// A call of MPI_Comm_spawn, as the master sees it that starts the worker below its agent. Any
+/// thread.
+class SpawnCall {
+ public:
+  virtual ~SpawnCall() = default;
+  /// The agent has come, and said where the call waits (MpiBackend::parent_port). Before it starts
+  /// its worker.
+  virtual void agent_came(std::string port) noexcept = 0;
+  /// The worker is gone, or will not be started. A call that still waits for it returns; its agent,
+  /// by whose end the runtime would forget what the call asks about, is kept until then.
+  virtual void let_go(UniqueFd agent) noexcept = 0;
+};
 
 class MpiBackend {
  public:
@@ -46,12 +60,20 @@ class MpiBackend {
   /// Starts a process of this executable as an agent; `agent_variable` is what its environment says
   /// (launch/agent.h), `label` its argument. The worker below it is what MPI talks to. The call may
   /// have to wait for others; it is not made, and `done` not called, where `wanted` says no then.
-  virtual void spawn(std::string agent_variable, std::string label, std::function<bool()> wanted,
-                     Spawned done) = 0;
-  /// In an agent that has no worker: joins MPI in its place, for whoever waits there. May hang.
+  /// Throws std::system_error where there is no thread for it.
+  [[nodiscard]] virtual std::shared_ptr<SpawnCall> spawn(std::string agent_variable,
+                                                         std::string label,
+                                                         std::function<bool()> wanted,
+                                                         Spawned done) = 0;
+  /// In an agent: where the call of MPI waits that started it; empty in a rank's.
+  [[nodiscard]] virtual std::string parent_port() const = 0;
+  /// In a rank's agent, whose process died before it joined MPI: joins in its place, for all the
+  /// other ranks wait there. May hang.
   virtual void stand_in() noexcept = 0;
   /// In a worker: MPI_Init. Throws std::runtime_error.
   virtual void initialise() = 0;
+  /// In a worker that ends in an orderly way, and asks nothing more of MPI.
+  virtual void leave() noexcept = 0;
   /// In a worker: initialises MPI, where that was not done, and makes the plane to its master.
   /// Throws std::runtime_error.
   virtual std::shared_ptr<DataPlane> join(Engine& engine, std::uint32_t life) = 0;

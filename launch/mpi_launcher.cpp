@@ -1,7 +1,6 @@
 // The backend of --workers mpi:N and ranks. It spawns workers by MPI_Comm_spawn, each by a call of
 // its own, so that the death of one leaves the others alone.
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -20,10 +19,13 @@
 #include <vector>
 
 #include <mpi.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "launch/agent.h"
 #include "launch/log.h"
 #include "launch/mpi_backend.h"
+#include "launch/mpi_rendezvous.h"
 #include "launch/mpi_runtime.h"
 #include "transports/mpi_hub.h"
 
@@ -51,6 +53,34 @@ std::shared_ptr<MpiHub> hub_of(Engine& engine) {
   }
   return hub;
 }
+
+class Call : public SpawnCall {
+ public:
+  void agent_came(std::string port) noexcept override {
+    mpi::answer_progress_for(port);
+    std::lock_guard const lock(mutex_);
+    port_ = std::move(port);
+  }
+  /// Where nobody else can answer for the worker, its agent joins MPI in its place.
+  void let_go(UniqueFd agent) noexcept override {
+    std::lock_guard const lock(mutex_);
+    if (returned_ || !agent) return;
+    agent_ = std::move(agent);
+    if (mpi::can_answer_for_others()) return mpi::call_off(port_);
+    static_cast<void>(::send(agent_.get(), &kJoinInstead, 1, MSG_NOSIGNAL));
+  }
+  void has_returned() noexcept {
+    std::lock_guard const lock(mutex_);
+    returned_ = true;
+    agent_.reset();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::string port_;
+  bool returned_ = false;
+  UniqueFd agent_;
+};
 
 /// By its name, which stays when this process dies meanwhile: mpirun hangs over a program that it
 /// does not find. Where the file was deleted or replaced on disk, by the link that stays good then.
@@ -96,12 +126,14 @@ class Spawner : public MpiBackend {
     };
   }
 
-  void spawn(std::string agent_variable, std::string label, std::function<bool()> wanted,
-             Spawned done) override {
-    auto const turn = turns_.fetch_add(1);
+  std::shared_ptr<SpawnCall> spawn(std::string agent_variable, std::string label,
+                                   std::function<bool()> wanted, Spawned done) override {
+    auto call = std::make_shared<Call>();
+    std::lock_guard const lock(mutex_);
     // A call that hangs is left to itself; nothing else waits for it.
-    std::thread([this, turn, variable = std::move(agent_variable), label = std::move(label),
-                 wanted = std::move(wanted), done = std::move(done)]() mutable {
+    std::thread([this, turn = turns_, call, variable = std::move(agent_variable),
+                 label = std::move(label), wanted = std::move(wanted),
+                 done = std::move(done)]() mutable {
       auto const place = wait_for_place(turn, wanted);
       MPI_Comm workers = MPI_COMM_NULL;
       std::optional<int> result;
@@ -113,6 +145,7 @@ class Spawner : public MpiBackend {
         mpi::end_call();
       }
       leave(place, result.has_value());
+      call->has_returned();
       if (!result) return;
       if (*result == MPI_ERR_SPAWN) mpi::note_that_mpirun_waits();
       if (*result != MPI_SUCCESS) {
@@ -125,7 +158,11 @@ class Spawner : public MpiBackend {
       }
       done([workers](Engine& engine) { return plane_to(engine, workers, 0, 0); }, {});
     }).detach();
+    ++turns_;  // now that there is a thread which takes it
+    return call;
   }
+
+  std::string parent_port() const override { return mpi::parent_port(); }
 
   void stand_in() noexcept override {
     try {
@@ -134,6 +171,8 @@ class Spawner : public MpiBackend {
       // Then whoever waits goes on waiting.
     }
   }
+
+  void leave() noexcept override { mpi::leave_runtime(); }
 
   std::shared_ptr<DataPlane> join(Engine& engine, std::uint32_t life) override {
     mpi::initialise();
@@ -213,7 +252,7 @@ class Spawner : public MpiBackend {
   std::condition_variable place_free_;
   bool started_ = false;
   bool oversubscribe_ = false;
-  std::atomic<std::uint64_t> turns_{0};  // in the order of the calls
+  std::uint64_t turns_ = 0;  // in the order of the calls
   std::uint64_t next_turn_ = 0;
   std::list<Place> under_way_;
   std::vector<MPI_Comm> free_communicators_;

@@ -237,7 +237,10 @@ void prepare_rank(MpiOptions const& options) {
     for (auto const& [variable, value] : {std::pair("OMPI_MCA_pml", "ucx"),
                                           {"OMPI_MCA_pml_ucx_tls", "any"},
                                           {"OMPI_MCA_pml_ucx_devices", "any"},
-                                          {"UCX_TLS", "sm,self"}}) {
+                                          // Not sm: it reads from and writes to its peer's memory,
+                                          // and a peer that dies meanwhile ends this process.
+                                          {"UCX_TLS", "posix,self"},
+                                          {"UCX_LOG_LEVEL", "fatal"}}) {  // it would be on stdout
       set_default(variable, value);
     }
   } else {
@@ -250,6 +253,11 @@ void prepare_rank(MpiOptions const& options) {
   set_default("OMPI_MCA_btl_vader_eager_limit", "33792");
   set_default("OMPI_MCA_btl_vader_fbox_size", "65536");
   set_default("OMPI_MCA_btl_vader_segment_size", "16777216");
+  // By default each process takes the first free port from 1024 up, so that what is still on its
+  // way to a dead worker reaches the next one that is started, and spoils its connection. 0: the
+  // kernel chooses.
+  set_default("OMPI_MCA_btl_tcp_port_min_v4", "0");
+  set_default("OMPI_MCA_btl_tcp_port_min_v6", "0");
   // Large enough that what a dying worker has sent lies in the kernel, not in a queue of MPI's.
   set_default("OMPI_MCA_btl_tcp_sndbuf", "1048576");
   set_default("OMPI_MCA_btl_tcp_rcvbuf", "1048576");

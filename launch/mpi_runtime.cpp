@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "launch/mpi_rendezvous.h"
 
 namespace cohort::mpi {
 namespace {
@@ -51,7 +52,10 @@ void finalize(int status, void*) {
   MPI_Initialized(&initialised);
   if (initialised == 0) return tell();
   wait_for_open_calls();
-  if (g_collective.load()) return tell();
+  if (g_collective.load()) {
+    leave_runtime();
+    return tell();
+  }
   if (g_open_calls.load() != 0) {
     note_that_mpirun_waits();
     give_up();

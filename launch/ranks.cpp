@@ -21,10 +21,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+extern "C" {  // glibc 2.36 forgot to say so in this header
+#include <sys/pidfd.h>
+}
+
 #include "core/error.h"
 #include "launch/agent.h"
 #include "launch/boot.h"
 #include "launch/log.h"
+#include "launch/mpi_relay.h"
 #include "launch/plan_transfer.h"
 #include "launch/start_plan.h"
 
@@ -38,6 +43,7 @@ using std::chrono::seconds;
 constexpr seconds kMasterAtMost{60};
 constexpr milliseconds kBetweenTries{10};
 constexpr seconds kStragglersAtMost{5};
+constexpr milliseconds kLeaveAtMost{800};
 /// The waiting process finds its agent under this number.
 constexpr int kAgentSocket = 3;
 
@@ -47,22 +53,24 @@ std::string hall_of(MpiBackend::JobPlace const& place) {
 
 // ---- a rank's agent ----------------------------------------------------------------------------
 
-/// A process that initialises MPI in this rank's name and waits. It ends with this object, though
-/// not while it joins MPI.
+/// A process that initialises MPI in this rank's name and waits. It ends with this object, by
+/// itself where it can: mpirun complains of one that takes no leave of it.
 struct Waiting {
   Waiting(UniqueFd its_socket, pid_t its_pid) : socket(std::move(its_socket)), pid(its_pid) {}
   Waiting(Waiting const&) = delete;
   Waiting& operator=(Waiting const&) = delete;
   ~Waiting() {
     if (!there) return;
-    std::this_thread::sleep_until(spared_until);
+    ::shutdown(socket.get(), SHUT_RDWR);
+    UniqueFd const pidfd(::pidfd_open(pid, 0));
+    pollfd end{pidfd.get(), POLLIN, 0};
+    ::poll(&end, 1, static_cast<int>(kLeaveAtMost.count()));
     ::kill(-pid, SIGKILL);  // it leads a group
     ::waitpid(pid, nullptr, 0);
   }
 
   UniqueFd const socket;
   pid_t const pid;
-  Clock::time_point const spared_until = Clock::now() + kJoinsMpi;
   bool there = true;
 };
 
@@ -74,6 +82,7 @@ Waiting start_waiting(std::uint32_t rank, std::vector<std::string> const& argume
   plan.arguments.insert(plan.arguments.end(), arguments.begin(), arguments.end());
   plan.arguments.push_back("--cohort-rank=" + std::to_string(rank));
   plan.environment = own_environment();
+  relay_runtime(plan.environment);
   plan.environment.push_back(std::string(kWorkerVariable) + '=' + std::to_string(kAgentSocket) +
                              ':' + std::to_string(::getpid()) + std::string(kWaits));
   UniqueFd above(check(::fcntl(theirs.get(), F_DUPFD_CLOEXEC, kFirstPassedOn), "fcntl"));
@@ -84,7 +93,7 @@ Waiting start_waiting(std::uint32_t rank, std::vector<std::string> const& argume
 UniqueFd go_to_master(std::string const& hall, std::uint32_t rank) {
   for (auto const deadline = Deadline::after(kMasterAtMost);;) {
     try {
-      return go_to_hall(hall, rank, deadline);
+      return go_to_hall(hall, rank, {}, deadline);
     } catch (std::exception const& error) {
       if (deadline.passed()) {
         throw std::runtime_error("rank 0 was not found on this machine within " +
@@ -148,8 +157,7 @@ void serve_rank(MpiBackend::JobPlace const& place, ClusterOptions const& options
       // It is dead: the master hears how.
     }
     answer_plan(master.get(), waiting.pid, {});
-    waiting.there =
-        watch_worker(master.get(), waiting.pid, waiting.spared_until, waiting.socket.get());
+    waiting.there = watch_worker(master.get(), waiting.pid, waiting.socket.get());
   }
 }
 
@@ -236,6 +244,7 @@ void run_as_rank(ClusterOptions const& options) {
                  static_cast<int>(::getpid()), error.what());
   }
   std::fflush(nullptr);
+  finish_relays();
   ::_exit(EXIT_SUCCESS);  // as run_agent does
 }
 
@@ -247,7 +256,10 @@ int run_waiting_worker(std::function<int(std::uint32_t)> const& serve) {
   for (std::uint32_t life = 0;; ++life) {
     check(::send(agent.get(), &kWaitsAgain, 1, MSG_NOSIGNAL), "send");
     auto plan = receive_plan(agent.get());
-    if (!plan) return EXIT_SUCCESS;
+    if (!plan) {
+      required_mpi_backend().leave();
+      return EXIT_SUCCESS;
+    }
     take_on(std::move(*plan));
     if (int const code = serve(life); code != 0) return code;
     surroundings.restore();
@@ -324,9 +336,12 @@ class RankPool::Lender : public AgentLender {
 };
 
 AgentHandle RankPool::agent_of(Rank rank, Deadline deadline) {
-  if (!rank.agent) rank.agent = hall_.wait_for(rank.number, deadline);
-  if (!rank.agent) return {};
-  return {std::move(rank.agent), std::make_shared<Lender>(*this, rank.number, rank.life)};
+  if (!rank.agent) rank.agent = std::move(hall_.wait_for(rank.number, deadline).socket);
+  AgentHandle agent;
+  if (!rank.agent) return agent;
+  agent.socket = std::move(rank.agent);
+  agent.lender = std::make_shared<Lender>(*this, rank.number, rank.life);
+  return agent;
 }
 
 }  // namespace cohort

@@ -125,25 +125,30 @@ void RemoteWorker::take_plane(Engine& engine, MpiBackend::MakePlane const& make_
       return kill_after(milliseconds(0));
     }
     plane_ = make_plane(engine);
-    has_joined_ = true;
-    if (!control_) return;
     open_plane();
-    send_construct();
   });
 }
 
+/// Once the worker says that it has joined: before that MPI may take what is sent to it for
+/// something else (launch/mpi_rendezvous.cpp).
 void RemoteWorker::open_plane() {
+  if (!plane_ || !control_ || !has_joined_) return;
   data_handler_ = std::make_unique<DataHandler>(*this);
   connection_ = std::make_shared<Connection>(session_.engine, plane_->take_channel(), settings_,
                                              control_->peer(), *data_handler_);
   connection_->start();
   plane_->open(connection_, control_);
   for (auto const& [kind, count] : std::exchange(early_signals_, {})) on_data_plane(kind, count);
+  send_construct();
 }
 
 void RemoteWorker::on_data_plane(FrameKind kind, std::uint64_t count) {
   if (!expects_plane_) return;
-  if (!connection_) return early_signals_.push_back({kind, count});
+  if (!connection_) {
+    early_signals_.push_back({kind, count});
+    if (!std::exchange(has_joined_, true)) open_plane();
+    return;
+  }
   if (kind != FrameKind::kGoodbye) return plane_->on_signal(kind, count);
   goodbye_count_ = count;
   plane_->on_signal(FrameKind::kBell, count);
@@ -196,7 +201,6 @@ bool RemoteWorker::take_connection(HandshakeSource::Outcome& outcome) {
   if (!expects_plane_) connection_ = control_;
   if (expects_plane_) control_->allow_late_start();  // it initialises MPI; spawn_timeout watches
   control_->start();
-  if (plane_) open_plane();
   if (connection_) send_construct();  // after start(): a large Init has to wait for room
   return true;
 }
@@ -355,7 +359,6 @@ void RemoteWorker::on_exit(ExitReport report) {
   // What the worker sent before it died is delivered first: its calls, then its last words, whose
   // end finalizes. Unless a process that it left behind keeps the socket open.
   if (plane_ && connection_) plane_->take_the_rest();
-  if (expects_plane_ && !has_joined_) process_->stand_in();
   process_.reset();
   while (control_ && !end_ && control_->on_readable()) {
   }

@@ -122,7 +122,7 @@ class RemoteWorker : public WorkerHandle,
   std::shared_ptr<Connection> control_;
   std::shared_ptr<Connection> connection_;  // for calls: the same, or the data plane's
   bool expects_plane_ = false;
-  bool has_joined_ = false;  ///< MPI: there was a plane
+  bool has_joined_ = false;  ///< over MPI: the worker says so
   std::shared_ptr<DataPlane> plane_;
   std::unique_ptr<DataHandler> data_handler_;
   std::vector<std::pair<FrameKind, std::uint64_t>> early_signals_;  // before there was a plane

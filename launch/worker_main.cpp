@@ -88,7 +88,8 @@ class WorkerProcess {
       auto const data = server_->add_client(plane_->take_channel(), master, {}, true);
       plane_->open(data, master_);
       master_->start();
-      master_->send_control(FrameKind::kHeartbeat);  // from here on its silence counts
+      // It has joined, so that calls may come; and from here on its silence counts.
+      master_->send_control(FrameKind::kBell);
     }
     g_process.store(this);
     std::set_terminate(&on_terminate);

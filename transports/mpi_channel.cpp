@@ -51,6 +51,11 @@ MpiChannel::~MpiChannel() {
 
 bool MpiChannel::still_receives() noexcept { return !is_finalized() && !give_up(bulk_request_); }
 
+bool MpiChannel::still_sends() noexcept {
+  std::lock_guard const lock(send_mutex_);
+  return !is_finalized() && !bulk_is_sent();
+}
+
 bool MpiChannel::is_done(MPI_Request& request) noexcept {
   if (request == MPI_REQUEST_NULL) return true;
   int done = 0;

@@ -36,6 +36,7 @@ class MpiChannel : public Channel {
   IoResult send(std::span<iovec const> parts, std::size_t first_block) noexcept override;
   IoResult receive(std::span<std::byte> into) noexcept override;
   bool still_receives() noexcept override;
+  bool still_sends() noexcept override;
   void shut_down() noexcept override { closed_.store(true); }
   [[nodiscard]] int descriptor() const noexcept override { return -1; }
   [[nodiscard]] std::string failure() const override;

@@ -40,6 +40,9 @@ if(COHORT_BUILD_MPI)
   target_link_libraries(cohort_mpi_c INTERFACE ${MPI_C_LIBRARIES})
   target_include_directories(cohort_mpi_c SYSTEM INTERFACE ${MPI_C_INCLUDE_DIRS})
   target_compile_definitions(cohort_mpi_c INTERFACE OMPI_SKIP_MPICXX MPICH_SKIP_MPICXX)
+  # The headers alone: what MPI itself has loaded is used, where it is PMIx's own library.
+  pkg_check_modules(PMIX pmix)
+  target_include_directories(cohort_mpi_c SYSTEM INTERFACE ${PMIX_INCLUDE_DIRS})
 endif()
 
 if(COHORT_BUILD_JOBS)

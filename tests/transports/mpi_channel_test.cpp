@@ -213,6 +213,20 @@ TEST(MpiChannel, SaysWhetherMpiMayStillWriteToTheMemoryOfABlock) {
   EXPECT_FALSE(half.channel().still_receives()) << "it was cancelled";
 }
 
+TEST(MpiChannel, SaysWhetherMpiMayStillReadTheMemoryOfABlock) {
+  Loop loop;
+  auto const head = bytes_of(24, 14);
+  auto const block = bytes_of(8 << 20, 15);
+  loop.expect(head.size() + block.size(), block.size());
+  EXPECT_FALSE(loop.channel().still_sends());
+  std::vector const parts{part(head), part(block)};
+  ASSERT_EQ(loop.channel().send(parts, 1).bytes, head.size());
+  loop.channel().shut_down();
+  EXPECT_TRUE(loop.channel().still_sends()) << "nobody has taken it";
+  loop.take_all();
+  EXPECT_FALSE(loop.channel().still_sends());
+}
+
 TEST(MpiChannel, MeetsNothingThatWasSentToAnEarlierOne) {
   auto const stale = bytes_of(100, 9);
   auto const fresh = bytes_of(100, 10);
