@@ -182,7 +182,7 @@ inline constexpr std::array<WorkerTypeEntry, sizeof...(Ws)> app_types{
     detail::worker_type_entry<Ws>()...};
 
 /// @cond of cohort itself
-/// All types and signatures in order, one a line, and the build's identity as the last line.
+/// All types and signatures in order, one a line, and executable_identity() as the last line.
 [[nodiscard]] std::string describe(AppTypes types);
 [[nodiscard]] Digest fingerprint(std::string_view description);
 /// One line that names the first thing in which the two descriptions differ.
