@@ -64,6 +64,8 @@ std::string ExitReport::to_string() const {
     if (core_dumped) text += ", core dumped";
   } else if (exit_code) {
     text = "exited with code " + std::to_string(*exit_code);
+  } else if (!unknown.empty()) {
+    text = "how it ended is unknown: " + unknown;
   }
   return text;
 }

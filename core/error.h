@@ -37,11 +37,13 @@ struct ExitReport {
   std::optional<int> exit_code;  ///< set when the process called exit
   std::optional<int> signal;     ///< set when a signal ended it
   bool core_dumped = false;      ///< the signal left a core file
+  std::string unknown{};         ///< why neither is known, where the process has ended
   /// Its last lines on stderr, 4096 bytes at most; empty unless they passed through the master
   /// (Redirect::Mode::kForward).
   std::string stderr_tail;
 
-  /// "killed by signal 9 (SIGKILL)", "exited with code 3", or "" when nothing is known.
+  /// "killed by signal 9 (SIGKILL)", "exited with code 3", "how it ended is unknown: ...", or ""
+  /// where there is nothing to say.
   [[nodiscard]] std::string to_string() const;
 };
 

@@ -13,10 +13,10 @@
 
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/error.h"
+#include "launch/exit_status.h"
 #include "launch/mpi_backend.h"
 #include "launch/mpi_relay.h"
 #include "launch/plan_transfer.h"
@@ -103,6 +103,7 @@ bool is_of_runtime(std::string_view variable) {
 /// Always ends with 0: how its worker ended is none of the runtime's business, which might end the
 /// whole job for it.
 int run_agent() {
+  keep_exit_statuses();
   if (auto* const mpi = mpi_backend(); start_and_watch() && mpi != nullptr) {
     std::thread([] {
       std::this_thread::sleep_for(kStandInAtMost);
@@ -178,11 +179,11 @@ bool watch_worker(int master, pid_t pid, int waiting) {
       events[1].fd = -1;
     }
   }
-  siginfo_t info{};
-  check(::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED), "waitid");
-  AgentExit const report{.status = info.si_status,
-                         .by_signal = info.si_code != CLD_EXITED,
-                         .core_dumped = info.si_code == CLD_DUMPED};
+  auto const ended = take_exit(pidfd.get(), true).value_or(ExitReport());
+  AgentExit const report{.status = ended.signal.value_or(ended.exit_code.value_or(0)),
+                         .by_signal = ended.signal.has_value(),
+                         .core_dumped = ended.core_dumped,
+                         .unknown = !ended.signal && !ended.exit_code};
   static_cast<void>(::send(master, &report, sizeof report, MSG_NOSIGNAL));
   return false;
 }

@@ -50,7 +50,7 @@ struct AgentExit {
   std::uint8_t by_signal = 0;
   std::uint8_t core_dumped = 0;
   std::uint8_t waits_again = 0;  ///< the process is there for another plan
-  std::uint8_t reserved = 0;
+  std::uint8_t unknown = 0;      ///< how it ended
 };
 /// What a rank's process says when it has initialised MPI, and when it has been a worker.
 inline constexpr char kWaitsAgain = 'W';

@@ -158,7 +158,11 @@ bool AgentsProcess::on_readable() noexcept {
   auto const count = ::recv(agent_.socket.get(), &exit, sizeof exit, MSG_DONTWAIT);
   if (count < 0 && (errno == EAGAIN || errno == EINTR)) return false;
   ExitReport report;
-  if (count == sizeof exit) {
+  if (count != sizeof exit) {
+    report.unknown = "the agent that had started it is gone";
+  } else if (exit.unknown != 0) {
+    report.unknown = "something else in its agent's process took its exit status";
+  } else {
     (exit.by_signal != 0 ? report.signal : report.exit_code) = exit.status;
     report.core_dumped = exit.core_dumped != 0;
   }

@@ -1,19 +1,32 @@
 #include "launch/child_process.h"
 
-#include <cerrno>
 #include <csignal>
+#include <system_error>
 #include <thread>
 #include <utility>
-
-#include <sys/wait.h>
 
 extern "C" {  // glibc 2.36 forgot to say so in this header
 #include <sys/pidfd.h>
 }
 
 #include "core/error.h"
+#include "launch/exit_status.h"
 
 namespace cohort {
+
+/// The group's number is its leader's until that is reaped.
+void kill_process(int pidfd, pid_t group) noexcept {
+  bool const unreaped = ::pidfd_send_signal(pidfd, 0, nullptr, 0) == 0;
+  if (group != 0 && unreaped) ::kill(-group, SIGKILL);
+  ::pidfd_send_signal(pidfd, SIGKILL, nullptr, 0);
+}
+
+void reap_whenever_it_ends(UniqueFd pidfd) noexcept try {
+  std::thread([pidfd = std::move(pidfd)] {
+    static_cast<void>(take_exit(pidfd.get(), true));
+  }).detach();
+} catch (std::system_error const&) {
+}
 
 WatchedProcess::WatchedProcess(Engine& engine, UniqueFd pidfd,
                                std::function<void(ExitReport)> on_exit, pid_t group)
@@ -34,38 +47,17 @@ ChildProcess::ChildProcess(Engine& engine, UniqueFd pidfd, std::function<void(Ex
                            pid_t group)
     : WatchedProcess(engine, std::move(pidfd), std::move(on_exit), group) {}
 
-/// It stays our child, and would stay a zombie if it ended before this process does.
 void ChildProcess::leave_alone() {
   forget();
-  std::thread([pidfd = std::move(pidfd_)] {
-    siginfo_t info{};
-    while (::waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED) < 0 &&
-           errno == EINTR) {
-    }
-  }).detach();
+  reap_whenever_it_ends(std::move(pidfd_));
 }
 
-/// The group's number is its leader's until that is reaped.
-void WatchedProcess::kill() noexcept {
-  bool const unreaped = ::pidfd_send_signal(pidfd_.get(), 0, nullptr, 0) == 0;
-  if (group_ != 0 && unreaped) ::kill(-group_, SIGKILL);
-  ::pidfd_send_signal(pidfd_.get(), SIGKILL, nullptr, 0);
-}
+void WatchedProcess::kill() noexcept { kill_process(pidfd_.get(), group_); }
 
 bool ChildProcess::on_readable() noexcept {
-  siginfo_t info{};
-  ExitReport report;
-  int const result = ::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED | WNOHANG);
-  if (result == 0 && info.si_pid == 0) return false;  // not yet
-  if (result == 0) {
-    if (info.si_code == CLD_EXITED) {
-      report.exit_code = info.si_status;
-    } else {
-      report.signal = info.si_status;
-      report.core_dumped = info.si_code == CLD_DUMPED;
-    }
-  }  // else somebody else reaped it (the program waits for -1, or ignores SIGCHLD): unknown
-  tell(std::move(report));
+  auto report = take_exit(pidfd_.get());
+  if (!report) return false;
+  tell(std::move(*report));
   return true;
 }
 

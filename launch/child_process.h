@@ -13,13 +13,22 @@
 
 namespace cohort {
 
+/// SIGKILL to that process, and to the group that it leads, unless that is 0; harmless once it has
+/// ended, also where its pid was given to somebody else.
+void kill_process(int pidfd, pid_t group) noexcept;
+/// On a thread of its own, where one can be had: else the child stays a zombie, once it has ended,
+/// as long as this process lives.
+void reap_whenever_it_ends(UniqueFd pidfd) noexcept;
+
 class WatchedProcess : public Source {
  public:
   /// It was asked to end. Under the I/O lock.
   virtual void expect_end() {}
   /// Watches it no more: on_exit will not run. Under the I/O lock.
   virtual void leave_alone() = 0;
-  /// SIGKILL; harmless once it has ended, also where its pid was given to somebody else.
+  /// It does not end, though it was killed: on_exit will not run. Under the I/O lock.
+  virtual void give_up() noexcept { forget(); }
+  /// See kill_process().
   virtual void kill() noexcept;
 
  protected:
@@ -48,6 +57,7 @@ class ChildProcess : public WatchedProcess {
                pid_t group = 0);
 
   void leave_alone() override;
+  void give_up() noexcept override { leave_alone(); }
 
   [[nodiscard]] int descriptor() const noexcept override { return pidfd_.get(); }
   bool on_readable() noexcept override;

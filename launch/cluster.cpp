@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 
 #include <fcntl.h>
@@ -96,7 +97,7 @@ Cluster::Cluster(std::shared_ptr<Runtime> runtime, WorkerId self, Settings const
 }
 
 void Cluster::open(std::shared_ptr<Runtime> runtime, WorkerId self, ClusterOptions options) {
-  session_ = std::make_unique<Session>(std::move(runtime), std::move(self), std::move(options));
+  session_ = std::make_shared<Session>(std::move(runtime), std::move(self), std::move(options));
   if (is_over_mpi(session_->options.launcher)) hall_ = std::make_unique<AgentHall>();
 
   if (session_->options.transport != Transport::kTcp) return;
@@ -125,6 +126,9 @@ Cluster::~Cluster() {
   starts_.clear();  // waits for them
   // Also where there is no listener: the handler that told of the last end may still run.
   session_->engine.run_locked([] {});
+  // Another thread may be in the middle of a call through a handle, and must not be the last one.
+  constexpr std::chrono::milliseconds kLookAgain{1};
+  while (session_.use_count() != 1) std::this_thread::sleep_for(kLookAgain);
 }
 
 void Cluster::end_workers() {
@@ -133,8 +137,7 @@ void Cluster::end_workers() {
     for (auto const& worker : workers) worker->end_with_session();
     for (auto const& worker : workers) {
       if (worker->wait_until_ended(deadline)) continue;
-      log(LogLevel::kError, "worker " + worker->id().to_string() + " does not end, even killed");
-      session_->remove(worker->serial());
+      worker->give_up();
     }
   }
 }
@@ -177,7 +180,7 @@ std::vector<std::shared_ptr<RemoteWorker>> Cluster::spawn_workers(
   std::vector<std::shared_ptr<RemoteWorker>> workers;
   for (std::uint32_t index = 0; index < count; ++index) {
     workers.push_back(std::make_shared<RemoteWorker>(
-        *session_, first + index, ConstructRequest{type, places.first + index, group_size, init},
+        session_, first + index, ConstructRequest{type, places.first + index, group_size, init},
         options, settings));
     session_->add(first + index, workers.back());
   }

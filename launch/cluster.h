@@ -113,7 +113,7 @@ class Cluster {
   [[nodiscard]] BootRecord boot_record(RemoteWorker const& worker, SpawnOptions const& options,
                                        Settings const& settings) const;
 
-  std::unique_ptr<Session> session_;
+  std::shared_ptr<Session> session_;
   bool made_runtime_ = false;
   std::shared_ptr<Listener> listener_;  // for Transport::kTcp
   std::unique_ptr<AgentHall> hall_;     // over MPI

@@ -117,7 +117,9 @@ struct Redirect {
 enum class ShutdownOn : std::uint8_t {
   kConnectionClosed,  ///< when its handle goes, and with the process that spawned it
   kHeartbeatTimeout,  ///< with the process that spawned it; its handle may go
-  kCalledShutdown,    ///< never: only shut_down() ends it, by whoever has a WorkerRef
+  /// never: only shut_down() ends it, by whoever has a WorkerRef. Until its constructor has
+  /// returned, nobody has one, and it ends with the process that spawned it
+  kCalledShutdown,
 };
 
 /// Hears of a worker's end: of the first failure alone, where it has several. What a callback of a

@@ -28,6 +28,7 @@ extern "C" {  // glibc 2.36 forgot to say so in this header
 #include "core/error.h"
 #include "launch/agent.h"
 #include "launch/boot.h"
+#include "launch/exit_status.h"
 #include "launch/log.h"
 #include "launch/mpi_relay.h"
 #include "launch/plan_transfer.h"
@@ -237,6 +238,7 @@ void run_as_rank(ClusterOptions const& options) {
     if (place->size > 1) static_cast<void>(RankPool::of(*place));  // so that agents see its end
     return;
   }
+  keep_exit_statuses();
   try {
     serve_rank(*place, options, mpi);
   } catch (std::exception const& error) {

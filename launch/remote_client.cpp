@@ -50,6 +50,10 @@ void RemoteClient::release() {
   set_ended();
 }
 
+void RemoteClient::drop_connection() {
+  connection_->close(ErrorKind::kDisconnected, "the connection was dropped");
+}
+
 void RemoteClient::kill() {
   throw Error(ErrorKind::kRefused, "only the process that spawned a worker can kill it",
               connection_->peer());

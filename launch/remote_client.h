@@ -39,6 +39,7 @@ class RemoteClient : public ConnectionHandle {
   void release() override;
   void shut_down() override { connection_->send_control(FrameKind::kShutdown); }
   [[noreturn]] void kill() override;
+  void drop_connection() override;
 };
 
 }  // namespace cohort

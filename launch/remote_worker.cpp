@@ -1,6 +1,8 @@
 #include "launch/remote_worker.h"
 
 #include <csignal>
+#include <fstream>
+#include <iterator>
 #include <utility>
 
 #include "launch/agent_hall.h"
@@ -14,36 +16,67 @@ using std::chrono::milliseconds;
 
 /// After the end of the connection: how long its process may take until its exit is known.
 constexpr milliseconds kExitGrace{80};
-/// After a SIGKILL: a process that is still there hangs in the kernel.
-constexpr milliseconds kKillGrace{2000};
+/// After a SIGKILL: a process that is still there hangs in the kernel. Less than the time by which
+/// the cluster's end waits longer than shutdown_timeout.
+constexpr milliseconds kKillGrace{4000};
+
+/// Somebody gave it up before it was there. What an agent started ends with the agent's socket.
+void end_unwatched(LocalProcess process) {
+  if (process.agent.socket || !process.pidfd) return;
+  kill_process(process.pidfd.get(), process.group);
+  reap_whenever_it_ends(std::move(process.pidfd));
+}
+
+/// As proc(5) has it: a process in state D waits in the kernel for a device or a file system.
+std::string describe_state(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string const stat{std::istreambuf_iterator<char>(file), {}};
+  auto const behind_its_name = stat.rfind(") ");
+  if (behind_its_name == stat.npos) return "its pid is gone";
+  return std::string("it is in state ") + stat[behind_its_name + 2];
+}
 
 }  // namespace
 
-RemoteWorker::RemoteWorker(Session& session, std::uint32_t serial, ConstructRequest request,
-                           SpawnOptions const& options, Settings const& settings)
-    : session_(session),
+RemoteWorker::RemoteWorker(std::shared_ptr<Session> session, std::uint32_t serial,
+                           ConstructRequest request, SpawnOptions const& options,
+                           Settings const& settings)
+    : session_(std::move(session)),
+      host_(session_->runtime->host),
       serial_(serial),
-      id_(session.self.child(serial)),
+      id_(session_->self.child(serial)),
       request_(std::move(request)),
-      constructor_name_(constructor_name(session.runtime->types, request_.type)),
+      constructor_name_(constructor_name(session_->runtime->types, request_.type)),
       on_failure_(options.on_failure),
       shutdown_on_(options.shutdown_on),
       settings_(settings),
       name_(options.name),
       hands_out_stdout_(options.redirect_stdout.mode == Redirect::Mode::kPipe),
       hands_out_stderr_(options.redirect_stderr.mode == Redirect::Mode::kPipe),
-      construct_(new CallState(session.engine, {}, constructor_name_)),
+      construct_(new CallState(session_->engine, {}, constructor_name_)),
       constructed_(construct_) {}
 
 RemoteWorker::~RemoteWorker() {
   if (!construct_sent_) construct_->release();
 }
 
+/// Null once its end was told.
+std::shared_ptr<Session> RemoteWorker::session() const {
+  std::lock_guard const lock(session_mutex_);
+  return session_;
+}
+
+/// Once its end was told nothing changes any more, and no lock is there.
+void RemoteWorker::run_locked(std::function<void()> const& function) const {
+  if (auto const session = this->session()) return session->engine.run_locked(function);
+  function();
+}
+
 // ---- coming to life ----
 
 void RemoteWorker::adopt(LocalProcess process) {
-  session_.engine.run_locked([&] {
-    if (finalized_) return;  // an agent whose socket closes ends what it started
+  run_locked([&] {
+    if (finalized_) return end_unwatched(std::move(process));
     try {
       watch(process);
     } catch (...) {
@@ -63,31 +96,31 @@ void RemoteWorker::watch(LocalProcess& process) {
   pid_ = process.pid;
   auto on_exit = [self](ExitReport report) { self->on_exit(std::move(report)); };
   if (process.agent.socket) {
-    process_ = std::make_shared<AgentsProcess>(session_.engine, std::move(process.agent),
+    process_ = std::make_shared<AgentsProcess>(session_->engine, std::move(process.agent),
                                                std::move(process.pidfd), std::move(on_exit),
                                                process.group);
   } else {
-    process_ = std::make_shared<ChildProcess>(session_.engine, std::move(process.pidfd),
+    process_ = std::make_shared<ChildProcess>(session_->engine, std::move(process.pidfd),
                                               std::move(on_exit), process.group);
   }
-  session_.engine.attach(process_);
-  auto const tag = "[worker " + id_.to_string() + ' ' + (name_.empty() ? "" : name_ + ' ') +
-                   session_.runtime->host + ' ' + std::to_string(pid_) + "] ";
+  session_->engine.attach(process_);
+  auto const tag = "[worker " + id_.to_string() + ' ' + (name_.empty() ? "" : name_ + ' ') + host_ +
+                   ' ' + std::to_string(pid_) + "] ";
   pipes_.in = std::move(process.stdin_pipe);
   if (hands_out_stdout_) pipes_.out = std::move(process.stdout_pipe);
   if (hands_out_stderr_) pipes_.err = std::move(process.stderr_pipe);
   auto const forward = [&](UniqueFd& pipe, int to) -> std::shared_ptr<OutputForwarder> {
     if (!pipe) return nullptr;
-    auto forwarder = std::make_shared<OutputForwarder>(session_.engine, std::move(pipe), tag, to,
-                                                       session_.runtime->output);
-    session_.engine.attach(forwarder);
+    auto forwarder = std::make_shared<OutputForwarder>(session_->engine, std::move(pipe), tag, to,
+                                                       session_->runtime->output);
+    session_->engine.attach(forwarder);
     return forwarder;
   };
   stdout_ = forward(process.stdout_pipe, 1);
   stderr_ = forward(process.stderr_pipe, 2);
   if (!process.socket) return;
   handshake_ = std::make_shared<HandshakeSource>(
-      *session_.runtime, std::move(process.socket),
+      *session_->runtime, std::move(process.socket),
       [self](HandshakeSource::Outcome outcome) { self->on_handshake(std::move(outcome)); });
   handshake_->start(std::nullopt);  // spawn_timeout is enough: nobody else has this socket
 }
@@ -134,7 +167,7 @@ void RemoteWorker::take_plane(Engine& engine, MpiBackend::MakePlane const& make_
 void RemoteWorker::open_plane() {
   if (!plane_ || !control_ || !has_joined_) return;
   data_handler_ = std::make_unique<DataHandler>(*this);
-  connection_ = std::make_shared<Connection>(session_.engine, plane_->take_channel(), settings_,
+  connection_ = std::make_shared<Connection>(session_->engine, plane_->take_channel(), settings_,
                                              control_->peer(), *data_handler_);
   connection_->start();
   plane_->open(connection_, control_);
@@ -162,12 +195,12 @@ void RemoteWorker::answer_goodbye() {
   if (plane_->has_taken(goodbye_count_) && !plane_->sends())
     return control_->send_control(FrameKind::kGoodbye);
   constexpr milliseconds kLookAgain{1};
-  session_.engine.timers().schedule(Clock::now() + kLookAgain,
-                                    [self = shared_from_this()] { self->answer_goodbye(); });
+  session_->engine.timers().schedule(Clock::now() + kLookAgain,
+                                     [self = shared_from_this()] { self->answer_goodbye(); });
 }
 
 void RemoteWorker::fail_to_start(std::string reason) {
-  session_.engine.run_locked([&] {
+  run_locked([&] {
     refuse(std::move(reason));
     finalize();
   });
@@ -196,7 +229,7 @@ bool RemoteWorker::take_connection(HandshakeSource::Outcome& outcome) {
   Provenance peer{
       .worker = id_, .name = name_, .host = outcome.claim.host, .pid = outcome.claim.pid};
   control_ = std::make_shared<Connection>(
-      session_.engine, std::make_unique<StreamChannel>(std::move(outcome.socket)), settings_,
+      session_->engine, std::make_unique<StreamChannel>(std::move(outcome.socket)), settings_,
       std::move(peer), *this, outcome.leftover);
   if (!expects_plane_) connection_ = control_;
   if (expects_plane_) control_->allow_late_start();  // it initialises MPI; spawn_timeout watches
@@ -233,7 +266,7 @@ Error RemoteWorker::lateness(milliseconds spawn_timeout) const {
   auto place = where();
   auto text =
       "it was not ready within " + std::to_string(spawn_timeout.count()) + " ms (spawn_timeout): ";
-  session_.engine.run_locked([&] {
+  run_locked([&] {
     if (construct_sent_) {
       text += "its constructor has not returned";
       place.function = constructor_name_;
@@ -247,8 +280,8 @@ Error RemoteWorker::lateness(milliseconds spawn_timeout) const {
 }
 
 Provenance RemoteWorker::where() const {
-  Provenance place{.worker = id_, .name = name_, .host = session_.runtime->host};
-  session_.engine.run_locked([&] {
+  Provenance place{.worker = id_, .name = name_, .host = host_};
+  run_locked([&] {
     if (control_) place = control_->peer();
     place.pid = pid_;
   });
@@ -259,7 +292,7 @@ Provenance RemoteWorker::where() const {
 
 RemoteWorker::Pipes RemoteWorker::take_pipes() {
   Pipes pipes;
-  session_.engine.run_locked([&] { pipes = std::move(pipes_); });
+  run_locked([&] { pipes = std::move(pipes_); });
   return pipes;
 }
 
@@ -275,7 +308,7 @@ void RemoteWorker::end_with_session() {
   if (shutdown_on_ != ShutdownOn::kCalledShutdown || shutdown_requested_) return shut_down();
   if (ended()) return;
   auto const self = shared_from_this();
-  session_.engine.run_locked([&] {
+  run_locked([&] {
     if (finalized_ || killed_ || !construct_->done.ready()) return kill();
     shutdown_requested_ = true;  // of our side
     if (process_) process_->leave_alone();
@@ -285,9 +318,9 @@ void RemoteWorker::end_with_session() {
 }
 
 void RemoteWorker::shut_down() {
-  if (ended()) return;  // the session may be gone
+  if (ended()) return;
   auto const self = shared_from_this();
-  session_.engine.run_locked([&] {
+  run_locked([&] {
     if (shutdown_requested_ || killed_ || finalized_) return;
     if (end_ && end_ != End::kGoodbye) return kill();  // it died before it was asked to end
     shutdown_requested_ = true;
@@ -300,12 +333,14 @@ void RemoteWorker::shut_down() {
 }
 
 void RemoteWorker::kill() {
-  if (ended()) return;  // the session may be gone
+  if (ended()) return;
   auto const self = shared_from_this();
-  session_.engine.run_locked([&] {
+  run_locked([&] {
+    if (finalized_) return;
     killed_ = true;
     if (process_) {
       process_->kill();
+      if (!expects_its_end_) expect_its_end();
     } else if (expects_plane_) {
       finalize();  // whoever comes to start it finds that out
     }
@@ -313,24 +348,39 @@ void RemoteWorker::kill() {
 }
 
 bool RemoteWorker::wait_until_ended(Deadline deadline) {
-  return ended() || session_.engine.wait(ended_, deadline);
+  auto const session = this->session();
+  return !session || session->engine.wait(ended_, deadline);
+}
+
+void RemoteWorker::give_up() {
+  auto const self = shared_from_this();
+  run_locked([&] { finalize(); });
 }
 
 void RemoteWorker::kill_after(milliseconds delay) {
-  auto& timers = session_.engine.timers();
+  if (finalized_) return;
+  auto& timers = session_->engine.timers();
   timers.cancel(kill_timer_);
   kill_timer_ = timers.schedule(Clock::now() + delay, [self = shared_from_this()] {
     if (self->finalized_) return;
     if (self->process_) self->process_->kill();
     self->killed_by_us_ = true;
-    auto& engine = self->session_.engine;
-    self->kill_timer_ =
-        engine.timers().schedule(Clock::now() + kKillGrace, [self] { self->finalize(); });
+    self->expect_its_end();
   });
 }
 
+/// It was killed. One that does not end of that is given up.
+void RemoteWorker::expect_its_end() {
+  expects_its_end_ = true;
+  auto& timers = session_->engine.timers();
+  timers.cancel(kill_timer_);
+  kill_timer_ =
+      timers.schedule(Clock::now() + kKillGrace, [self = shared_from_this()] { self->finalize(); });
+}
+
 std::shared_ptr<Batch> RemoteWorker::on_calls(std::shared_ptr<Batch> batch) {
-  session_.runtime->log_lines.post(
+  if (finalized_) return batch;
+  session_->runtime->log_lines.post(
       LogLevel::kWarning, "worker " + id_.to_string() + " called its master, which serves nothing");
   return batch;
 }
@@ -368,7 +418,11 @@ void RemoteWorker::on_exit(ExitReport report) {
 /// The process is gone, or given up: tell everybody who must know, each once.
 void RemoteWorker::finalize() {
   if (std::exchange(finalized_, true)) return;
-  session_.engine.timers().cancel(kill_timer_);
+  session_->engine.timers().cancel(kill_timer_);
+  if (auto const process = std::exchange(process_, nullptr)) {
+    given_up_ = true;
+    process->give_up();
+  }
   if (handshake_) handshake_->abandon();
   handshake_.reset();                         // its callback holds this object
   bool const still_open = control_ && !end_;  // a process that the worker left behind has it
@@ -381,7 +435,7 @@ void RemoteWorker::finalize() {
 
   // Killed for not ending in time is no crash.
   bool const crashed = dying_ || (exit_ && exit_->signal.value_or(SIGKILL) != SIGKILL);
-  bool const expected = (shutdown_requested_ || end_ == End::kGoodbye) && !crashed;
+  bool const expected = (shutdown_requested_ || end_ == End::kGoodbye) && !crashed && !given_up_;
   bool const was_alive = construct_->done.ready() && !construct_->error;
   auto const error = death();
   if (connection_) {
@@ -397,9 +451,12 @@ void RemoteWorker::finalize() {
     construct_sent_ = true;
     construct_->settle_with(error);
   }
-  if (was_alive && !expected) session_.runtime->tell_of(error, std::move(on_failure_));
-  ended_.set(session_.engine);
-  session_.remove(serial_);
+  if (was_alive && !expected) session_->runtime->tell_of(error, std::move(on_failure_));
+  ended_.set(session_->engine);
+  session_->remove(serial_);
+  std::shared_ptr<Session> released;  // not under the mutex
+  std::lock_guard const lock(session_mutex_);
+  released.swap(session_);
 }
 
 Error RemoteWorker::death() const {
@@ -419,13 +476,18 @@ std::string RemoteWorker::describe_end() const {
   };
   // Our SIGKILL may have come too late to be what ended it.
   bool const killed_by_us = killed_by_us_ && (!exit_ || exit_->signal == SIGKILL);
-  bool const exited = !killed_by_us && exit_ && !exit_->to_string().empty();
+  bool const exited = !killed_by_us && exit_ && (exit_->exit_code || exit_->signal);
   // We hung up on it: its exit, where it was quicker than our SIGKILL, only follows from that.
   bool const hung_up = end_ == End::kSilent || end_ == End::kProtocol;
   if (!exited || hung_up) add(end_text_);
   if (exited) add(exit_->to_string());
   if (exited && !control_) add("before it had connected");
-  if (killed_by_us) add("it was killed");
+  if (killed_by_us && !given_up_) add("it was killed");
+  if (given_up_) {
+    add("its process was killed and does not end (" + describe_state(pid_) +
+        "): it is left behind");
+  }
+  if (!exited && !killed_by_us && exit_) add(exit_->to_string());
   if (text.empty()) text = "the worker is gone";
   return text;
 }

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -24,7 +25,8 @@ class RemoteWorker : public WorkerHandle,
                      public ConnectionHandler,
                      public std::enable_shared_from_this<RemoteWorker> {
  public:
-  RemoteWorker(Session& session, std::uint32_t serial, ConstructRequest request,
+  /// Owns the session until its worker's end was told: what a handle reaches is there.
+  RemoteWorker(std::shared_ptr<Session> session, std::uint32_t serial, ConstructRequest request,
                SpawnOptions const& options, Settings const& settings);
   ~RemoteWorker() override;
 
@@ -73,8 +75,11 @@ class RemoteWorker : public WorkerHandle,
   void shut_down() override;
   /// SIGKILL. Its end is reported like any other, unless shut_down() came before.
   void kill() override;
+  [[noreturn]] void drop_connection() override { refuse_to_drop(); }
   /// Waits until the process is gone and everybody was told. Returns whether that is so.
   [[nodiscard]] bool wait_until_ended(Deadline deadline) override;
+  /// It does not end: tells everybody who must know, and sees to it no more.
+  void give_up();
   [[nodiscard]] bool ended() const noexcept override { return ended_.ready(); }
   [[nodiscard]] std::optional<ExitReport> exit_report() const override;
 
@@ -97,12 +102,17 @@ class RemoteWorker : public WorkerHandle,
   void open_plane();
   void answer_goodbye();
 
+  [[nodiscard]] std::shared_ptr<Session> session() const;
+  void run_locked(std::function<void()> const& function) const;
   void kill_after(std::chrono::milliseconds delay);
+  void expect_its_end();
   void finalize();
   [[nodiscard]] Error death() const;
   [[nodiscard]] std::string describe_end() const;
 
-  Session& session_;
+  mutable std::mutex session_mutex_;
+  std::shared_ptr<Session> session_;  // written under both locks; null once finalized_
+  std::string const host_;
   std::uint32_t const serial_;
   WorkerId const id_;
   ConstructRequest request_;
@@ -135,7 +145,9 @@ class RemoteWorker : public WorkerHandle,
 
   bool shutdown_requested_ = false;
   bool killed_by_us_ = false;
-  bool killed_ = false;     ///< by kill(): shut_down() comes too late
+  bool killed_ = false;  ///< by kill(): shut_down() comes too late
+  bool expects_its_end_ = false;
+  bool given_up_ = false;   ///< its process is still there
   std::optional<End> end_;  // of the connection
   std::string end_text_;
   std::optional<ExitReport> exit_;

@@ -24,6 +24,7 @@ class ServedWorker : public ConnectionHandle {
   void shut_down() override { server_->stop(); }
   /// A thread cannot be killed: the worker is asked to end.
   void kill() override { shut_down(); }
+  [[noreturn]] void drop_connection() override { refuse_to_drop(); }
 
  private:
   ServedWorker(std::shared_ptr<Runtime> runtime, WorkerId id, Settings const& settings,

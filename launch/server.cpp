@@ -154,6 +154,7 @@ void Server::construct(void* server, std::span<std::byte const> bytes, CallConte
     context.client.set_session(entry.make_session(self.object_, {}));
   }
   if (entry.side_by_side > 1) self.dispatcher_.run_side_by_side(entry.side_by_side);
+  self.constructed_.store(true);
 }
 
 void Server::open_session(void* server, std::span<std::byte const> bytes, CallContext& context,

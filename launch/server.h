@@ -2,6 +2,7 @@
 // process around it, or the thread, is its owner's business (worker_main.cpp, served_worker.cpp).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <list>
@@ -59,6 +60,8 @@ class Server : public std::enable_shared_from_this<Server> {
   void say_goodbye_to_others(bool orderly, Deadline deadline);
 
   [[nodiscard]] std::shared_ptr<Runtime> const& runtime() const noexcept { return runtime_; }
+  /// Whether the object's constructor has returned. Any thread.
+  [[nodiscard]] bool constructed() const noexcept { return constructed_.load(); }
   /// The worker's own workers; made when it is first asked for. From the worker's functions.
   [[nodiscard]] Cluster& cluster();
 
@@ -102,6 +105,7 @@ class Server : public std::enable_shared_from_this<Server> {
   Dispatcher dispatcher_;
   WorkerTypeEntry const* type_ = nullptr;
   void* object_ = nullptr;
+  std::atomic<bool> constructed_{false};
   std::mutex cluster_mutex_;  // not mutex_, which handlers take
   std::unique_ptr<Cluster> cluster_;
 

@@ -15,6 +15,7 @@ namespace cohort {
 
 class RemoteWorker;
 
+/// The cluster's, and that of each worker until its end was told.
 class Session {
  public:
   /// `own` is the id of whoever has the cluster, whose workers' ids are below it.

@@ -239,22 +239,23 @@ class [[nodiscard]] Worker {
   /// Of its process; of this one for a worker that serve() made.
   [[nodiscard]] int pid() const noexcept { return remote_->connection()->peer().pid; }
   /// False once the worker's end was reported, or its connection is lost: a call fails at once.
-  [[nodiscard]] bool alive() const { return !remote_->ended() && !remote_->connection()->lost(); }
+  [[nodiscard]] bool alive() const { return !remote_->connection()->lost() && !remote_->ended(); }
 
   /// Asks it to end: it finishes the call that it runs, destroys its object, and goes; it is killed
   /// after shutdown_timeout. Returns at once. Calls that wait fail as kDisconnected; on_failure
   /// hears nothing, unless it crashes meanwhile. Any client may ask.
   void shut_down() const { remote_->shut_down(); }
-  /// SIGKILL. Returns at once. Unless shut_down() came before, on_failure hears of it. Throws Error
+  /// SIGKILL. Returns at once. Unless shut_down() came before, on_failure hears of it; where the
+  /// process does not even end of that, it hears so after 4 s. Throws Error
   /// (kRefused) for a worker that somebody else spawned; asks one that serve() made to end.
   void kill() const { remote_->kill(); }
-  /// Ends a connection that connect() made, as a network that fails would; see Managed.
-  void drop_connection() const {
-    remote_->connection()->close(ErrorKind::kDisconnected, "the connection was dropped");
-  }
+  /// Ends a connection that connect() made, as a network that fails would; see Managed. The worker
+  /// lives on. Throws Error (kRefused), and does nothing, for a handle that spawn or serve() gave:
+  /// that worker would end with its connection, and shut_down() or kill() say how it is to end.
+  void drop_connection() const { remote_->drop_connection(); }
   /// How its process ended, once it has and where that is known.
   [[nodiscard]] std::optional<ExitReport> exit_report() const { return remote_->exit_report(); }
-  /// Waits until its process is gone; where serve() or connect() gave the handle, until its
+  /// Waits until its process is gone, or given up since SIGKILL does not end it; where serve() or connect() gave the handle, until its
   /// connection has ended. Returns whether that is so.
   bool wait_until_ended(Clock::duration at_most) const {
     return remote_->wait_until_ended(Deadline::after(at_most));

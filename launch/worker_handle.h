@@ -23,11 +23,23 @@ class WorkerHandle {
   virtual void shut_down() = 0;
   /// Ends it without asking. Throws Error (kRefused) where that is not ours to do.
   virtual void kill() = 0;
+  /// Ends the connection, as a network that fails would. Throws Error (kRefused) where the worker
+  /// would end with it.
+  virtual void drop_connection() = 0;
   /// Waits until it is gone, or at least out of reach. Returns whether that is so.
   [[nodiscard]] virtual bool wait_until_ended(Deadline deadline) = 0;
   [[nodiscard]] virtual bool ended() const noexcept = 0;
   /// How its process ended, once it did and where that is known.
   [[nodiscard]] virtual std::optional<ExitReport> exit_report() const { return std::nullopt; }
+
+ protected:
+  /// For drop_connection().
+  [[noreturn]] void refuse_to_drop() const {
+    throw Error(ErrorKind::kRefused,
+                "only a connection that connect() made can be dropped: this worker would end with "
+                "it (shut_down() and kill() say how)",
+                connection()->peer());
+  }
 };
 
 }  // namespace cohort

@@ -101,7 +101,7 @@ class WorkerProcess {
       master_->close(ErrorKind::kDisconnected, "this worker ends");
     }
     if (failed_.load()) return kExitFailed;
-    return orderly || shutdown_on_ == ShutdownOn::kCalledShutdown ? EXIT_SUCCESS : kExitMasterLost;
+    return orphaned_.load() ? kExitMasterLost : EXIT_SUCCESS;
   }
 
  private:
@@ -135,7 +135,10 @@ class WorkerProcess {
 
   void on_master_gone() {
     master_lost_.store(true);
-    if (shutdown_on_ != ShutdownOn::kCalledShutdown) stop_within(kOrphanGrace);
+    // One whose constructor has not returned was never handed over: nobody could ask it to end.
+    if (shutdown_on_ == ShutdownOn::kCalledShutdown && server_->constructed()) return;
+    orphaned_.store(true);
+    stop_within(kOrphanGrace);
   }
 
   /// A function that computes on does not keep the process alive.
@@ -213,6 +216,7 @@ class WorkerProcess {
   std::shared_ptr<Server> const server_;
   std::shared_ptr<Connection> master_;  // its control connection
   std::atomic<bool> master_lost_{false};
+  std::atomic<bool> orphaned_{false};  // it ends with its master
   std::atomic<bool> failed_{false};
 };
 

@@ -20,11 +20,12 @@ int wait_for_the_end(Place const& place, std::span<char* const> arguments) {
   cohort::Cluster cluster(kTypes, place.options);  // mpirun hangs where a rank dies before that
   write_file(folder / "pid", std::to_string(::getpid()));
   std::filesystem::rename(folder / "pid", folder / "master");
-  if (state == "constructing" || state == "starting") {
+  if (state == "constructing" || state == "starting" || state == "constructing to outlive") {
     std::map<std::string, std::string> slow;
     if (state == "starting") slow = {{"TEST_SLOW_START", "100"}};
-    static_cast<void>(
-        cohort::spawn<Awkward>(cluster, {.count = kWorkers, .environment = slow}, "hang"));
+    SpawnOptions how{.count = kWorkers, .environment = slow};
+    if (state == "constructing to outlive") how.shutdown_on = cohort::ShutdownOn::kCalledShutdown;
+    static_cast<void>(cohort::spawn<Awkward>(cluster, how, "hang"));
     return 1;
   }
   if (state == "parents") {
@@ -65,7 +66,7 @@ class Victim {
           options.environment = std::move(environment);
           return options;
         }()) {
-    bool const is_ready_when_spawned = state != "starting" && state != "constructing";
+    bool const is_ready_when_spawned = state != "starting" && !state.starts_with("constructing");
     EXPECT_TRUE(eventually([&] {
       family_ = launch_test::descendants_of(program_.pid());
       std::erase_if(family_, [](pid_t pid) {
@@ -149,6 +150,11 @@ TEST_P(MasterKilled, LeavesWorkersThatOnlyACallIsToEnd) {
   EXPECT_TRUE(eventually([&] { return victim.is_gone_itself(); }));
   std::this_thread::sleep_for(1s);  // for what should not happen
   EXPECT_TRUE(victim.all_workers_live());
+}
+TEST_P(MasterKilled, TakesThoseWithItThatItHasNotConstructedThoughTheyWereToOutliveIt) {
+  if (is_over_mpi(GetParam().options.launcher)) GTEST_SKIP() << "refused there";
+  // They look for the end of their connection; the kernel does not kill them.
+  Victim(GetParam(), "constructing to outlive", {}).lifetime_after(SIGKILL);
 }
 TEST_P(MasterKilled, TakesWorkersOfItsWorkersWithIt) {
   kill_masters_of_workers_that_are("parents");

@@ -158,6 +158,22 @@ TEST_P(Sessions, LetNobodyElseKillTheWorker) {
   EXPECT_EQ(error_of([&] { other.kill(); }).kind(), ErrorKind::kRefused);
 }
 
+TEST_P(Sessions, AreNotDroppedByTheHandleWithWhoseConnectionTheWorkerWouldEnd) {
+  auto const worker = start();
+  auto under_way = worker.call(fn<&Everything::compute_for>, 50ms);
+  auto const error = error_of([&] { worker.drop_connection(); });
+  EXPECT_EQ(error.kind(), ErrorKind::kRefused);
+  EXPECT_TRUE(contains(error.what(), "only a connection that connect() made can be dropped"));
+  EXPECT_EQ(error.where().worker, worker.id());
+  under_way.get();
+  EXPECT_TRUE(worker.alive());
+  auto const client = cohort::connect(cluster(), worker.ref(), "steady");
+  client.drop_connection();
+  EXPECT_FALSE(client.alive());
+  EXPECT_EQ(worker.call(fn<&Everything::add>, 1, 1).get(), 2);
+  EXPECT_EQ(times_told(), 0u);
+}
+
 TEST_P(Sessions, AreOpenedAnewByAManagedHandleThatLostItsConnection) {
   auto const worker = start();
   int losses = 0;
