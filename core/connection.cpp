@@ -30,6 +30,7 @@ Connection::Connection(Engine& engine, std::unique_ptr<Channel> channel, Setting
 }
 
 Connection::~Connection() {
+  if (birthplace_.is_elsewhere()) return;
   fail_pending({ErrorKind::kDisconnected, "the connection was closed"});
   if (channel_->still_receives()) static_cast<void>(new FrameReader(std::move(reader_)));
 }
@@ -49,6 +50,7 @@ void Connection::start() {
 }
 
 void Connection::close(ErrorKind kind, std::string reason) {
+  if (birthplace_.is_elsewhere()) return;
   engine_.run_locked([this] {
     if (ended_) return;
     ended_ = true;
@@ -68,6 +70,7 @@ void Connection::close(ErrorKind kind, std::string reason) {
 void Connection::call(FunctionId function, Message& arguments, CallState& state,
                       std::shared_ptr<void const> owner, StreamsWanted wanted,
                       CallStreams* streams) {
+  if (birthplace_.is_elsewhere()) return refuse_forked_child(arguments, state, streams);
   if (auto refusal = too_large(kMessage, arguments.size(), settings_.max_message_size);
       !refusal.empty()) {
     arguments.clear();
@@ -90,6 +93,17 @@ void Connection::call(FunctionId function, Message& arguments, CallState& state,
              .call = state.id,
              .length = arguments.size()},
             arguments, std::move(owner));
+}
+
+/// What has streams throws at once: there is nobody to end them.
+void Connection::refuse_forked_child(Message& arguments, CallState& state, CallStreams* streams) {
+  arguments.clear();
+  try {
+    birthplace_.require_here();
+  } catch (Error const& error) {
+    state.settle_with(error);
+    if (streams != nullptr) throw;
+  }
 }
 
 /// Who borrows without an owner waits in send_call, which a handler must not.
@@ -130,6 +144,7 @@ void Connection::refuse_call(CallState& state, Error const& why, StreamsWanted w
 
 void Connection::post(FunctionId function, std::string_view name, Message& arguments,
                       std::shared_ptr<void const> owner) {
+  birthplace_.require_here();
   if (auto refusal = too_large(kMessage, arguments.size(), settings_.max_message_size);
       !refusal.empty()) {
     arguments.clear();
@@ -183,6 +198,7 @@ CallState* Connection::take_pending(CallId id) noexcept {
 }
 
 void Connection::cancel(CallState const& state) {
+  if (birthplace_.is_elsewhere()) return;
   Sent sent;
   CallState* taken = nullptr;
   {
@@ -205,6 +221,7 @@ void Connection::cancel(CallState const& state) {
 }
 
 void Connection::fail_pending(Error why) {
+  if (birthplace_.is_elsewhere()) return;
   std::vector<CallState*> taken;
   Sent sent;
   {
@@ -234,6 +251,7 @@ Error Connection::at_function(Error const& why, std::string_view function) const
 }
 
 bool Connection::lost() const {
+  if (birthplace_.is_elsewhere()) return true;
   std::lock_guard const lock(mutex_);
   return lost_ != nullptr;
 }
@@ -308,6 +326,7 @@ Message Connection::encoded(RemoteFailure failure) const {
 }
 
 void Connection::send_control(FrameKind kind, Message body, std::uint64_t count) {
+  if (birthplace_.is_elsewhere()) return;
   Sent sent;
   {
     std::lock_guard const lock(mutex_);
@@ -399,6 +418,7 @@ void Connection::tell_sent(Sent& sent) noexcept {
 }
 
 void Connection::flush() noexcept {
+  if (birthplace_.is_elsewhere()) return;
   Sent sent;
   {
     std::lock_guard const lock(mutex_);
@@ -409,6 +429,7 @@ void Connection::flush() noexcept {
 }
 
 bool Connection::drain(Deadline deadline) {
+  if (birthplace_.is_elsewhere()) return false;
   Event drained;
   flush();
   {

@@ -141,6 +141,8 @@ class Connection : public Source, public Gatherer {
   bool drain(Deadline deadline);
 
   [[nodiscard]] Engine& engine() noexcept { return engine_; }
+  /// Also once the engine is gone.
+  [[nodiscard]] Birthplace const& birthplace() const noexcept { return birthplace_; }
   [[nodiscard]] Provenance const& peer() const noexcept { return peer_; }
   [[nodiscard]] Settings const& settings() const noexcept { return settings_; }
   [[nodiscard]] std::size_t pending_calls() const;
@@ -179,6 +181,7 @@ class Connection : public Source, public Gatherer {
                                          std::string_view function);
   [[nodiscard]] Error error_of(RemoteFailure failure, std::string_view function) const;
   void end_streams(StreamTable::Whose whose, Error const& why);
+  void refuse_forked_child(Message& arguments, CallState& state, CallStreams* streams);
   void refuse_call(CallState& state, Error const& why, StreamsWanted wanted, CallStreams* streams);
   void settle_answered();
   void settle_answered(CallState& state, Frame const& frame);
@@ -198,6 +201,7 @@ class Connection : public Source, public Gatherer {
   void tell_sent(Sent& sent) noexcept;
   [[nodiscard]] Error at_function(Error const& why, std::string_view function) const;
 
+  Birthplace const birthplace_;
   Engine& engine_;
   std::unique_ptr<Channel> const channel_;
   Settings const settings_;

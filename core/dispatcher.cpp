@@ -97,8 +97,13 @@ void Dispatcher::run_one_at_a_time() {
   while (!stopping_.load(std::memory_order_relaxed) && side_by_side_.load() == 1) {
     work = next_work(std::move(work));
     if (work.batch) run_batch(work);
-    if (work.task) work.task();
+    if (work.task) run_task(work.task);
   }
+}
+
+void Dispatcher::run_task(std::function<void()> const& task) {
+  task();
+  engine_.birthplace().leave_if_elsewhere("the end of a session");
 }
 
 Dispatcher::Work Dispatcher::next_work(Work done) {
@@ -147,7 +152,7 @@ void Dispatcher::run_beside_others() {
     auto work = next_call();
     if (!work) continue;
     if (work->task) {
-      work->task();
+      run_task(work->task);
     } else {
       run_call(*work->client, work->batch->frames[work->begun], std::move(work->leave), false,
                reply);
@@ -205,14 +210,17 @@ void Dispatcher::run_call(Client& client, Frame const& frame, Leave leave, bool 
   auto const output = context.streams.out;
   try {
     entry->thunk(object, frame.bytes(), context, reply);
+    engine_.birthplace().leave_if_elsewhere("a worker's function");
     if (output) output->function_returned();
     if ((header.flags & frame_flags::kOneWay) == 0) {
       wait_for_reader(client, client.connection->reply(header.call, header.function, reply.body,
                                                        std::move(reply.owner), more_follows));
     }
   } catch (detail::BadArguments const& error) {
+    engine_.birthplace().leave_if_elsewhere("a worker's function");
     fail(client, header, {.kind = RemoteFailure::Kind::kRefused, .text = error.what()});
   } catch (...) {
+    engine_.birthplace().leave_if_elsewhere("a worker's function");
     fail(client, header, current_failure(*entry));
   }
   reply.body.clear();

@@ -96,6 +96,7 @@ class Dispatcher {
   void put_back(Work const& work, std::size_t begun);
   void forget_late_cancels();
   void run_batch(Work const& work);
+  void run_task(std::function<void()> const& task);
   void run_call(Client& client, Frame const& frame, Leave leave, bool more_follows, Reply& reply);
   [[nodiscard]] bool open_streams(CallContext& context, FrameHeader const& call,
                                   FunctionEntry const& entry);

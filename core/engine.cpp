@@ -76,17 +76,25 @@ Engine::Engine(Options options)
   add_to_epoll(epoll_, kick_, nullptr);
   add_to_epoll(backup_epoll_, backup_kick_, &backup_kick_);
   add_to_epoll(backup_epoll_, one_shot_, &one_shot_);
+  for (int const descriptor : {epoll_, backup_epoll_, kick_, backup_kick_, one_shot_}) {
+    keep_from_forks(descriptor);
+  }
   backup_thread_ = std::thread([this] { run_backup(); });
   attach(timers_);
 }
 
 Engine::~Engine() {
-  callbacks_.finish();
-  detach(*timers_);
-  stop_.store(true);
-  ring(backup_kick_);
-  backup_thread_.join();
-  for (int descriptor : {epoll_, backup_epoll_, kick_, backup_kick_, one_shot_}) {
+  if (birthplace_.is_elsewhere()) {
+    abandon(std::move(backup_thread_));
+  } else {
+    callbacks_.finish();
+    detach(*timers_);
+    stop_.store(true);
+    ring(backup_kick_);
+    backup_thread_.join();
+  }
+  for (int const descriptor : {epoll_, backup_epoll_, kick_, backup_kick_, one_shot_}) {
+    share_with_forks(descriptor);
     ::close(descriptor);
   }
 }
@@ -132,7 +140,7 @@ void Engine::find_hot() {
 }
 
 void Engine::want_writable(Source& source, bool wanted) noexcept {
-  if (source.descriptor() < 0) return;
+  if (birthplace_.is_elsewhere() || source.descriptor() < 0) return;
   epoll_event event{};
   event.events = wanted ? EPOLLIN | EPOLLOUT : EPOLLIN;
   event.data.ptr = &source;
@@ -142,6 +150,7 @@ void Engine::want_writable(Source& source, bool wanted) noexcept {
 }
 
 void Engine::run_locked(std::function<void()> function) {
+  if (birthplace_.is_elsewhere()) return;
   if (in_handler()) return function();
   Event done;
   std::exception_ptr failure;
@@ -202,6 +211,7 @@ void Engine::run_commands() {
 
 bool Engine::wait(Event& event, Deadline deadline) {
   if (event.ready()) return true;
+  birthplace_.require_here();
   if (in_handler()) throw std::logic_error("cohort: a handler waited on its own engine");
   bool enlisted = false;
   auto const stop_following = [&] {
@@ -421,7 +431,7 @@ void Engine::let_go(Gatherer& gatherer) noexcept {
 }
 
 void Engine::flush_held_back() noexcept {
-  if (held_count_.load(std::memory_order_acquire) == 0) return;
+  if (held_count_.load(std::memory_order_acquire) == 0 || birthplace_.is_elsewhere()) return;
   std::vector<HeldBack> held;
   {
     std::lock_guard const lock(held_mutex_);

@@ -20,6 +20,7 @@
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/event.h"
+#include "core/fork.h"
 #include "core/serial_thread.h"
 #include "core/source.h"
 #include "core/timer_queue.h"
@@ -39,7 +40,8 @@ class Engine {
 
   explicit Engine(Options options);
   Engine() : Engine(Options{}) {}
-  /// Every source must be detached and nobody may wait any more.
+  /// Every source must be detached and nobody may wait any more. In a forked child it leaves
+  /// everything as it is, and so do the functions below, but for wait(), which throws.
   ~Engine();
   Engine(Engine const&) = delete;
   Engine& operator=(Engine const&) = delete;
@@ -52,7 +54,8 @@ class Engine {
   void want_writable(Source& source, bool wanted) noexcept;
 
   /// Waits for the event, driving the sources where nobody else does. Returns whether it is ready.
-  /// Any thread, but never from a handler (std::logic_error).
+  /// Any thread, but never from a handler (std::logic_error). Throws Error (kRefused) in a forked
+  /// child, whose parent's traffic this would take.
   bool wait(Event& event, Deadline deadline = Deadline::never());
   /// Runs the function under the I/O lock, soon, and returns when it ran. From a handler: at once.
   /// What the function throws is thrown here.
@@ -61,6 +64,8 @@ class Engine {
   [[nodiscard]] bool in_handler() const noexcept;
   /// In a handler: keeps them until the I/O lock was left, since their destructors are user code.
   void destroy_later(std::vector<std::shared_ptr<void const>> owners);
+
+  [[nodiscard]] Birthplace const& birthplace() const noexcept { return birthplace_; }
 
   /// Wakes the thread that blocks in epoll, or makes the next one look up. Any thread.
   void kick() noexcept;
@@ -161,6 +166,7 @@ class Engine {
   };
 
   Options const options_;
+  Birthplace const birthplace_;
   int epoll_ = -1;         // every source, and kick_
   int backup_epoll_ = -1;  // epoll_ itself while watching, backup_kick_, one_shot_
   int kick_ = -1;

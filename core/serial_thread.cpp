@@ -6,6 +6,7 @@
 namespace cohort {
 
 void SerialThread::finish() {
+  if (birthplace_.is_elsewhere()) return abandon(std::move(thread_));
   {
     std::lock_guard const lock(mutex_);
     stop_ = true;
@@ -15,6 +16,7 @@ void SerialThread::finish() {
 }
 
 void SerialThread::post(std::function<void()> task) {
+  if (birthplace_.is_elsewhere()) return;
   {
     std::lock_guard const lock(mutex_);
     tasks_.push_back(std::move(task));
@@ -24,6 +26,7 @@ void SerialThread::post(std::function<void()> task) {
 }
 
 void SerialThread::drain() {
+  if (birthplace_.is_elsewhere()) return;
   {
     std::lock_guard const lock(mutex_);
     if (!thread_.joinable()) return;
@@ -32,6 +35,7 @@ void SerialThread::drain() {
 }
 
 void SerialThread::run(std::function<void()> task) {
+  birthplace_.require_here();
   std::packaged_task<void()> packaged(std::move(task));
   auto done = packaged.get_future();
   post([&packaged] { packaged(); });
@@ -39,6 +43,7 @@ void SerialThread::run(std::function<void()> task) {
 }
 
 bool SerialThread::is_current() const noexcept {
+  if (birthplace_.is_elsewhere()) return false;
   std::lock_guard const lock(mutex_);
   return thread_.get_id() == std::this_thread::get_id();
 }
@@ -53,6 +58,7 @@ void SerialThread::loop() {
     lock.unlock();
     task();
     task = {};  // what it holds is the user's: not under the mutex
+    birthplace_.leave_if_elsewhere("a callback");
     lock.lock();
   }
 }

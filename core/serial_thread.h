@@ -1,4 +1,5 @@
-// A thread that runs what it is given, one after the other. Starts with the first task.
+// A thread that runs what it is given, one after the other. Starts with the first task. A forked
+// child has no such thread: what is given to it there is dropped.
 #pragma once
 
 #include <condition_variable>
@@ -6,6 +7,8 @@
 #include <functional>
 #include <mutex>
 #include <thread>
+
+#include "core/fork.h"
 
 namespace cohort {
 
@@ -23,13 +26,15 @@ class SerialThread {
   void post(std::function<void()> task);
   /// Returns when all that was posted before has run. Not from the thread itself.
   void drain();
-  /// Posts, and returns when the task ran. Not from the thread itself. Throws what it throws.
+  /// Posts, and returns when the task ran. Not from the thread itself. Throws what it throws, and
+  /// Error (kRefused) in a forked child.
   void run(std::function<void()> task);
   [[nodiscard]] bool is_current() const noexcept;
 
  private:
   void loop();
 
+  Birthplace const birthplace_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::function<void()>> tasks_;

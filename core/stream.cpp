@@ -4,6 +4,10 @@ namespace cohort {
 
 Subscription::~Subscription() {
   if (!state_) return;
+  if (state_->engine.birthplace().is_elsewhere()) {
+    abandon(std::move(state_));
+    return;
+  }
   if (state_->engine.callbacks().is_current()) {
     state_->dropped.store(true);
     close();

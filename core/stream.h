@@ -368,8 +368,10 @@ void detail::StreamConsumer<T, OnElement, OnEnd>::take_all(Subscription::State& 
       auto element = next(state);
       if (!element) break;
       if (!give(std::move(*element))) state.enough.store(true);
+      state.engine.birthplace().leave_if_elsewhere("a callback");
     }
   } catch (...) {
+    state.engine.birthplace().leave_if_elsewhere("a callback");
     state.thrown = std::current_exception();
     state.enough.store(true);
   }
@@ -381,6 +383,7 @@ void detail::StreamConsumer<T, OnElement, OnEnd>::take_all(Subscription::State& 
   } catch (...) {
     if (!state.thrown) state.thrown = std::current_exception();
   }
+  state.engine.birthplace().leave_if_elsewhere("a callback");
   on_element.reset();  // what the callbacks hold goes with them
   on_end.reset();
   end_subscription(state);

@@ -115,6 +115,7 @@ void OutStream::send(FrameKind kind, Message& body, std::shared_ptr<void const> 
 }
 
 void OutStream::flush() noexcept {
+  if (birthplace_.is_elsewhere()) return;
   Turn const turn(*this);
   gathering_ = false;
   if (reason_ == CloseReason::kOpen && credit_ > 0) send_batch();
@@ -126,6 +127,7 @@ void OutStream::finish() noexcept {
 }
 
 void OutStream::fail(Message& failure) noexcept {
+  if (birthplace_.is_elsewhere()) return;
   {
     Turn const turn(*this);
     if (std::exchange(gathering_, false)) engine_.let_go(*this);
@@ -140,6 +142,7 @@ void OutStream::fail(Message& failure) noexcept {
 }
 
 void OutStream::abandon() noexcept {
+  if (birthplace_.is_elsewhere()) return;
   {
     std::lock_guard const lock(mutex_);
     abandoned_ = true;
@@ -149,6 +152,7 @@ void OutStream::abandon() noexcept {
 }
 
 void OutStream::function_returned() noexcept {
+  if (birthplace_.is_elsewhere()) return;
   {
     std::lock_guard const lock(mutex_);
     returned_ = true;
@@ -245,6 +249,7 @@ void InStream::announce_to_consumer() {
 }
 
 void InStream::feed(std::function<void()> consumer, bool has_more) {
+  birthplace_.require_here();
   std::lock_guard const lock(mutex_);  // left before `consumer`, then the old one, is destroyed
   consumer_.swap(consumer);
   if (has_more || !arrived_.empty() || ended_) announce_to_consumer();
@@ -253,6 +258,7 @@ void InStream::feed(std::function<void()> consumer, bool has_more) {
 bool InStream::wait(Deadline deadline) { return engine_.wait(available_, deadline); }
 
 bool InStream::fetch(ByteBuffer& batch, Deadline deadline) {
+  birthplace_.require_here();
   if (!consumer_ && !engine_.wait(available_, deadline)) return false;
   std::uint64_t give_back = 0;
   {
@@ -275,6 +281,7 @@ bool InStream::fetch(ByteBuffer& batch, Deadline deadline) {
 }
 
 void InStream::close(bool drops_more) noexcept {
+  if (birthplace_.is_elsewhere()) return;
   std::deque<Arrived> dropped;
   bool ended = false;
   {

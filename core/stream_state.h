@@ -62,7 +62,11 @@ class OutStream : public Gatherer, public std::enable_shared_from_this<OutStream
   /// elements are the user's code.
   class [[nodiscard]] Turn {
    public:
-    explicit Turn(OutStream& out) : out_(out), lock_(out.mutex_) {}
+    /// Throws Error (kRefused) in a forked child.
+    explicit Turn(OutStream& out) : out_(out) {
+      out.birthplace_.require_here();
+      lock_ = std::unique_lock(out.mutex_);
+    }
     Turn(Turn const&) = delete;
     Turn& operator=(Turn const&) = delete;
     ~Turn() {
@@ -119,6 +123,7 @@ class OutStream : public Gatherer, public std::enable_shared_from_this<OutStream
   void wake_writers() noexcept;
   void fail_abandoned() noexcept;
 
+  Birthplace const birthplace_;
   Engine& engine_;
   std::weak_ptr<Connection> const connection_;
   StreamKey const key_;
@@ -185,6 +190,7 @@ class InStream {
   void announce();
   void announce_to_consumer();
 
+  Birthplace const birthplace_;
   Engine& engine_;
   std::weak_ptr<Connection> const connection_;
   StreamKey const key_;

@@ -6,14 +6,20 @@
 #include <unistd.h>
 
 #include "core/error.h"
+#include "core/fork.h"
 
 namespace cohort {
 
 TimerQueue::TimerQueue()
     : descriptor_(
-          check(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC), "timerfd_create")) {}
+          check(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC), "timerfd_create")) {
+  keep_from_forks(descriptor_);
+}
 
-TimerQueue::~TimerQueue() { ::close(descriptor_); }
+TimerQueue::~TimerQueue() {
+  share_with_forks(descriptor_);
+  ::close(descriptor_);
+}
 
 TimerId TimerQueue::schedule(Clock::time_point when, std::function<void()> function) {
   std::lock_guard const lock(mutex_);

@@ -52,6 +52,11 @@ void wait_until_constructed(std::span<std::shared_ptr<RemoteWorker> const> worke
 
 /// In the master. Gives the pool of its ranks, where workers are those.
 RankPool* start_mpi(ClusterOptions& options) {
+  static Birthplace const first;
+  if (first.is_elsewhere()) {
+    throw std::runtime_error(
+        "this process is a fork of one that uses MPI, which knows no forks: workers can be local");
+  }
   auto& mpi = required_mpi_backend();
   auto const place = mpi.place_in_job();
   if (options.launcher == Launcher::kRanks && place) {
@@ -114,6 +119,13 @@ void Cluster::open(std::shared_ptr<Runtime> runtime, WorkerId self, ClusterOptio
 }
 
 Cluster::~Cluster() {
+  if (session_->engine.birthplace().is_elsewhere()) {
+    abandon(std::move(hall_));
+    abandon(std::move(listener_));
+    abandon(std::move(starts_));
+    abandon(std::move(session_));
+    return;
+  }
   session_->close();
   do {
     end_workers();
@@ -166,6 +178,7 @@ Settings Cluster::settings_of(SpawnOptions const& options) const {
 std::vector<std::shared_ptr<RemoteWorker>> Cluster::spawn_workers(
     WorkerTypeId type, SpawnOptions const& options, std::shared_ptr<Message const> init,
     Places places) {
+  session_->engine.birthplace().require_here();
   auto const deadline = Deadline::after(options.spawn_timeout);
   auto const count = options.count != 0 ? options.count : this->workers();
   auto const group_size = places.group_size != 0 ? places.group_size : count;
@@ -203,6 +216,7 @@ std::vector<std::shared_ptr<RemoteWorker>> Cluster::spawn_workers(
 
 std::shared_ptr<WorkerHandle> Cluster::serve_here(WorkerTypeId type, SpawnOptions const& options,
                                                   std::shared_ptr<Message const> init) {
+  session_->engine.birthplace().require_here();
   check_for_serve(options);
   auto const& runtime = session_->runtime;
   auto const settings = settings_of(options);

@@ -35,6 +35,11 @@ struct Runtime;
 /// (futures, streams and their ends) is to go before it: once the cluster is gone, it may be
 /// destroyed and nothing else, and a Subscription not even that. A Worker that outlives it is
 /// harmless: alive() is false. Handles that connect() and serve() gave may be used as before.
+///
+/// A child that the program forks owns nothing of all this. What it has of its parent's may be
+/// destroyed, which does nothing, and what it calls throws Error (kRefused); it may make a Cluster
+/// of its own, though not over MPI. A child that returns from a worker's function, or from a
+/// callback, ends there, with a line on stderr.
 class Cluster {
  public:
   /// `types` are the program's worker types, as start_app<...> lists them.
@@ -52,7 +57,8 @@ class Cluster {
   /// waits until every process is gone and on_failure has heard of all that failed; those that
   /// ShutdownOn::kCalledShutdown leaves alone live on. Calls and streams that wait for any of them
   /// fail as kDisconnected. A served worker is its handle's: where that outlives the cluster, so
-  /// does the worker. Not from a callback, nor from on_failure: it waits for them.
+  /// does the worker. Not from a callback, nor from on_failure: it waits for them. In a forked
+  /// child of its process it does nothing: workers are their parent's.
   ~Cluster();
   Cluster(Cluster const&) = delete;
   Cluster& operator=(Cluster const&) = delete;

@@ -55,7 +55,7 @@ class Subscribers {
   }
 
   void tell(LogLevel level, std::string_view line) {
-    if (count_.load(std::memory_order_relaxed) == 0) return;
+    if (count_.load(std::memory_order_relaxed) == 0 || birthplace_.is_elsewhere()) return;
     std::lock_guard const lock(mutex_);
     auto const now = std::chrono::system_clock::now();
     std::erase_if(each_, [&](auto const& subscriber) {
@@ -92,6 +92,7 @@ class Subscribers {
     }
   };
 
+  Birthplace const birthplace_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Subscriber>> each_;
   std::atomic<std::size_t> count_{0};

@@ -205,7 +205,7 @@ void tell_mpirun_of_failure() noexcept {
 void have_mpirun_told_of_a_crash() noexcept try {
   auto const mpirun = mpirun_above();
   if (!mpirun || g_watcher >= 0) return;
-  auto const itself = above_stderr(UniqueFd(check(::pidfd_open(*mpirun, 0), "pidfd_open")));
+  auto itself = above_stderr(UniqueFd(check(::pidfd_open(*mpirun, 0), "pidfd_open")));
   auto pair = make_socket_pair();
   auto ours = above_stderr(std::move(pair.first));
   auto theirs = above_stderr(std::move(pair.second));
@@ -213,6 +213,8 @@ void have_mpirun_told_of_a_crash() noexcept try {
   sigset_t before;
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  theirs.share();
+  itself.share();
   auto const child = ::fork();
   if (child == 0) {
     if (::fork() != 0) ::_exit(EXIT_SUCCESS);
@@ -224,6 +226,7 @@ void have_mpirun_told_of_a_crash() noexcept try {
   while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
   }
   g_watcher = ours.release();
+  keep_from_forks(g_watcher);  // the watcher is to see the end of this process
 } catch (std::exception const&) {
 }
 

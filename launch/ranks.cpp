@@ -273,8 +273,11 @@ int run_waiting_worker(std::function<int(std::uint32_t)> const& serve) {
 RankPool& RankPool::of(MpiBackend::JobPlace const& place) {
   static auto* const pool = new RankPool(place);
   // Agents end with this process: also those that are on their way when it ends soon.
-  [[maybe_unused]] static int const registered = std::atexit(
-      [] { pool->hall_.wait_for_all(pool->ranks_ - 1, Deadline::after(kStragglersAtMost)); });
+  static Birthplace const birthplace;
+  [[maybe_unused]] static int const registered = std::atexit([] {
+    if (birthplace.is_elsewhere()) return;
+    pool->hall_.wait_for_all(pool->ranks_ - 1, Deadline::after(kStragglersAtMost));
+  });
   return *pool;
 }
 

@@ -13,6 +13,7 @@ namespace cohort {
 
 std::shared_ptr<RemoteClient> RemoteClient::connect(std::shared_ptr<Runtime> runtime,
                                                     WorkerAddress const& address) {
+  runtime->engine.birthplace().require_here();
   Provenance place{.worker = WorkerId(address.path),
                    .name = address.name,
                    .host = address.host,

@@ -293,6 +293,7 @@ Provenance RemoteWorker::where() const {
 RemoteWorker::Pipes RemoteWorker::take_pipes() {
   Pipes pipes;
   run_locked([&] { pipes = std::move(pipes_); });
+  for (auto* const pipe : {&pipes.in, &pipes.out, &pipes.err}) pipe->share();  // the caller's
   return pipes;
 }
 

@@ -195,6 +195,7 @@ void Server::run() {
   departed.clear();
   dispatcher_.serve(nullptr, {});
   if (object_ != nullptr) type_->destroy(std::exchange(object_, nullptr));
+  runtime_->engine.birthplace().leave_if_elsewhere("the worker's destructor");
   cluster_.reset();  // after the object, which may hold handles on it
 }
 

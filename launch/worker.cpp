@@ -2,6 +2,11 @@
 
 namespace cohort::detail {
 
+void let_go(std::shared_ptr<WorkerHandle> remote) {
+  if (remote->connection()->birthplace().is_elsewhere()) return abandon(std::move(remote));
+  remote->release();
+}
+
 WorkerAddress address_of(std::shared_ptr<Connection> const& connection) {
   auto endpoint = call_builtin<&Server::endpoint>(connection);
   auto settings = call_builtin<&Server::settings>(connection);

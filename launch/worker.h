@@ -27,6 +27,8 @@ template <auto Member, class... Args>
 auto call_builtin(std::shared_ptr<Connection> const& connection, Args&&... args) {
   return start_call<Member>(connection, kBuiltin<Member>, std::forward<Args>(args)...);
 }
+/// What a handle does when it goes: in a forked child, nothing.
+void let_go(std::shared_ptr<WorkerHandle> remote);
 [[nodiscard]] WorkerAddress address_of(std::shared_ptr<Connection> const& connection);
 /// Calls the built-in function that opens a session, and waits.
 void open_session(std::shared_ptr<Connection> const& connection, Message& init);
@@ -74,7 +76,7 @@ class [[nodiscard]] Worker {
   }
   /// @endcond
   ~Worker() {
-    if (remote_) remote_->release();
+    if (remote_) detail::let_go(std::move(remote_));
   }
 
   /// Starts a call of a listed function: `worker.call(fn<&Summer::sum>, xs)`. The future throws
@@ -244,24 +246,30 @@ class [[nodiscard]] Worker {
   /// Asks it to end: it finishes the call that it runs, destroys its object, and goes; it is killed
   /// after shutdown_timeout. Returns at once. Calls that wait fail as kDisconnected; on_failure
   /// hears nothing, unless it crashes meanwhile. Any client may ask.
-  void shut_down() const { remote_->shut_down(); }
+  void shut_down() const { own().shut_down(); }
   /// SIGKILL. Returns at once. Unless shut_down() came before, on_failure hears of it; where the
   /// process does not even end of that, it hears so after 4 s. Throws Error
   /// (kRefused) for a worker that somebody else spawned; asks one that serve() made to end.
-  void kill() const { remote_->kill(); }
+  void kill() const { own().kill(); }
   /// Ends a connection that connect() made, as a network that fails would; see Managed. The worker
   /// lives on. Throws Error (kRefused), and does nothing, for a handle that spawn or serve() gave:
   /// that worker would end with its connection, and shut_down() or kill() say how it is to end.
-  void drop_connection() const { remote_->drop_connection(); }
+  void drop_connection() const { own().drop_connection(); }
   /// How its process ended, once it has and where that is known.
   [[nodiscard]] std::optional<ExitReport> exit_report() const { return remote_->exit_report(); }
-  /// Waits until its process is gone, or given up since SIGKILL does not end it; where serve() or connect() gave the handle, until its
-  /// connection has ended. Returns whether that is so.
+  /// Waits until its process is gone, or given up since SIGKILL does not end it; where serve() or
+  /// connect() gave the handle, until its connection has ended. Returns whether that is so.
   bool wait_until_ended(Clock::duration at_most) const {
-    return remote_->wait_until_ended(Deadline::after(at_most));
+    return own().wait_until_ended(Deadline::after(at_most));
   }
 
  private:
+  /// Not a forked child's.
+  [[nodiscard]] WorkerHandle& own() const {
+    remote_->connection()->birthplace().require_here();
+    return *remote_;
+  }
+
   std::shared_ptr<WorkerHandle> remote_;
 };
 

@@ -198,7 +198,8 @@ class WorkerProcess {
   [[noreturn]] static void on_terminate() noexcept {
     auto text = describe_current_exception();
     if (text.type.empty()) text.what = "std::terminate was called";
-    if (auto* const process = g_process.load()) {
+    auto* const process = g_process.load();
+    if (process != nullptr && !process->runtime_->engine.birthplace().is_elsewhere()) {
       RemoteFailure const what{.exception_type = text.type, .text = text.what};
       process->report_death(what);  // first: a full pipe may keep the line for ever
       process->say(what);

@@ -99,9 +99,10 @@ std::pair<sockaddr_un, socklen_t> unix_address(std::string const& host) {
 
 }  // namespace
 
-void UniqueFd::reset(int descriptor) noexcept {
-  if (descriptor_ >= 0) ::close(descriptor_);
-  descriptor_ = descriptor;
+void UniqueFd::close() noexcept {
+  if (descriptor_ < 0) return;
+  share();
+  ::close(descriptor_);
 }
 
 std::pair<UniqueFd, UniqueFd> make_socket_pair() {

@@ -7,27 +7,38 @@
 #include <utility>
 
 #include "core/clock.h"
+#include "core/fork.h"
 
 namespace cohort {
 
-/// Owns a descriptor.
+/// Owns a descriptor, which a forked child does not have, unless it is shared with forks.
 class UniqueFd {
  public:
   UniqueFd() = default;
-  explicit UniqueFd(int descriptor) noexcept : descriptor_(descriptor) {}
-  UniqueFd(UniqueFd&& other) noexcept : descriptor_(other.release()) {}
+  explicit UniqueFd(int descriptor) noexcept : descriptor_(descriptor) {
+    keep_from_forks(descriptor);
+  }
+  UniqueFd(UniqueFd&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
   UniqueFd& operator=(UniqueFd&& other) noexcept {
-    reset(other.release());
+    auto moved = std::move(other);
+    std::swap(descriptor_, moved.descriptor_);
     return *this;
   }
-  ~UniqueFd() { reset(); }
+  ~UniqueFd() { close(); }
 
   [[nodiscard]] int get() const noexcept { return descriptor_; }
   [[nodiscard]] explicit operator bool() const noexcept { return descriptor_ >= 0; }
-  [[nodiscard]] int release() noexcept { return std::exchange(descriptor_, -1); }
-  void reset(int descriptor = -1) noexcept;
+  [[nodiscard]] int release() noexcept {
+    share();
+    return std::exchange(descriptor_, -1);
+  }
+  void reset() noexcept { UniqueFd const gone(std::move(*this)); }
+  /// Forked children have it, too, from now on.
+  void share() noexcept { share_with_forks(descriptor_); }
 
  private:
+  void close() noexcept;
+
   int descriptor_ = -1;
 };
 

@@ -114,5 +114,25 @@ TEST_P(End, IsKnownOrSaidToBeUnknownWhereTheProgramWaitsForAnyChild) {
   done = true;
 }
 
+TEST_P(End, OfAForkedChildOfTheMasterIsNotThatOfItsWorkers) {
+  auto worker = std::optional(start());
+  auto const child = ::fork();
+  if (child == 0) {
+    bool const refused = error_of([&] { worker->call(fn<&Everything::add>, 1, 1).get(); }).kind() ==
+                         ErrorKind::kRefused;
+    worker.reset();
+    end_cluster();
+    ::_exit(refused ? 3 : 4);
+  }
+  int status = 0;
+  bool const ended = eventually([&] { return ::waitpid(child, &status, WNOHANG) == child; });
+  EXPECT_TRUE(ended) << "it hangs";
+  if (!ended) ::kill(child, SIGKILL);
+  EXPECT_EQ(WEXITSTATUS(status), 3);
+  EXPECT_EQ(worker->call(fn<&Everything::add>, 1, 1).get(), 2);
+  EXPECT_EQ(start().call(fn<&Everything::add>, 1, 1).get(), 2);
+  EXPECT_EQ(times_told(), 0u);
+}
+
 }  // namespace
 }  // namespace conformance
