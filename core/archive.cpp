@@ -3,6 +3,10 @@
 #include <exception>
 #include <new>
 
+#include <cxxabi.h>
+
+#include "core/error.h"
+
 namespace cohort {
 
 void InArchive::fail(std::string const& expected) const {
@@ -34,7 +38,12 @@ void rethrow_as_decode_error() {
   } catch (std::bad_alloc const&) {
     throw;
   } catch (std::exception const& refusal) {
-    throw DecodeError(std::string("the bytes are no value of their type: ") + refusal.what());
+    throw DecodeError(std::string("the bytes are no value of their type: ") + what_of(refusal));
+  } catch (abi::__forced_unwind const&) {
+    throw;  // the thread ends
+  } catch (...) {
+    throw DecodeError("the bytes are no value of their type: it threw " +
+                      describe_current_exception().to_string());
   }
 }
 

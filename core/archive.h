@@ -37,7 +37,8 @@ void encode_all(Message& out, Ts const&... values) {
   (to.save(values), ...);
 }
 
-/// Appends `value`. A tuple is its elements one after the other, as encode_all writes them.
+/// Appends `value`, which is all that a message holds. A tuple is its elements one after the other,
+/// as encode_all writes them, and an empty one nothing: what follows others needs encode_all.
 template <class T>
 void encode(Message& out, T const& value) {
   if constexpr (archive::kIs<T, std::tuple>) {

@@ -172,8 +172,8 @@ class Nesting {
   unsigned& depth_;
 };
 
-/// Turns the exception that is being handled into a DecodeError; passes DecodeError, bad_alloc and
-/// what is no std::exception.
+/// Turns the exception that is being handled into a DecodeError, also one that is no
+/// std::exception; passes DecodeError and bad_alloc.
 [[noreturn]] void rethrow_as_decode_error();
 
 /// Boost 1.74's: its container loaders expect an item version from any above 3.

@@ -73,7 +73,7 @@ void Engine::run_backup() {
       if (data == this) {
         input = true;
       } else {
-        drain(*static_cast<int*>(data));
+        drain(*static_cast<Descriptor const*>(data));
       }
     }
     if (short_wanted_.load()) {

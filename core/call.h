@@ -65,7 +65,7 @@ template <class... Params, class... Args>
 std::shared_ptr<void const> encode_arguments(Message& message, std::tuple<Params...> const*,
                                              Args&&... args) {
   std::tuple<HeldArgument<Params, Args>...> held{std::forward<Args>(args)...};
-  auto const encode_all_of = [&](auto const&... argument) { (encode(message, argument), ...); };
+  auto const encode_all_of = [&](auto const&... argument) { encode_all(message, argument...); };
   std::apply(encode_all_of, held);
   if constexpr ((kMayBeKept<Params, Args> && ...)) {
     if (message.borrows()) {

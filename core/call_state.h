@@ -91,6 +91,10 @@ struct CallState {
   /// promise table. Uses up the table's reference.
   void settle();
   void settle_with(Error failure);
+  /// Whether its future is there, beside the table.
+  [[nodiscard]] bool is_held() const noexcept {
+    return references_.load(std::memory_order_acquire) > 1;
+  }
   void release() noexcept {
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
   }

@@ -15,6 +15,10 @@ constexpr std::size_t kSendAtOnce = 8 << 10;
 
 constexpr char kMessage[] = "a message";
 
+struct ReleaseCall {
+  void operator()(CallState* state) const noexcept { state->release(); }
+};
+
 }  // namespace
 
 Connection::Connection(Engine& engine, std::unique_ptr<Channel> channel, Settings const& settings,
@@ -71,10 +75,13 @@ void Connection::call(FunctionId function, Message& arguments, CallState& state,
                       std::shared_ptr<void const> owner, StreamsWanted wanted,
                       CallStreams* streams) {
   if (birthplace_.is_elsewhere()) return refuse_forked_child(arguments, state, streams);
+  // Where this throws, nobody will settle the call.
+  std::unique_ptr<CallState, ReleaseCall> unsettled(&state);
   if (auto refusal = too_large(kMessage, arguments.size(), settings_.max_message_size);
       !refusal.empty()) {
     arguments.clear();
-    return refuse_call(state, {ErrorKind::kRefused, std::move(refusal)}, wanted, streams);
+    refuse_call(state, {ErrorKind::kRefused, std::move(refusal)}, wanted, streams);
+    return static_cast<void>(unsettled.release());
   }
   check_borrowing(arguments, owner);
   std::unique_lock lock(mutex_);
@@ -82,17 +89,30 @@ void Connection::call(FunctionId function, Message& arguments, CallState& state,
     auto const lost = *lost_;
     lock.unlock();
     arguments.clear();
-    return refuse_call(state, lost, wanted, streams);
+    refuse_call(state, lost, wanted, streams);
+    return static_cast<void>(unsettled.release());
   }
   state.id = add_pending(state);
-  if (streams != nullptr) *streams = make_streams({state.id, true}, wanted, state.function);
-  send_call(lock,
-            {.kind = FrameKind::kCall,
-             .flags = frame_flags::of_streams(wanted.out, wanted.in),
-             .function = function,
-             .call = state.id,
-             .length = arguments.size()},
-            arguments, std::move(owner));
+  try {
+    if (streams != nullptr) *streams = open_streams({state.id, true}, wanted, state.function);
+    send_call(lock,
+              {.kind = FrameKind::kCall,
+               .flags = frame_flags::of_streams(wanted.out, wanted.in),
+               .function = function,
+               .call = state.id,
+               .length = arguments.size()},
+              arguments, std::move(owner));
+    static_cast<void>(unsettled.release());
+  } catch (...) {
+    if (lock.owns_lock()) {  // no memory, and nothing was sent
+      static_cast<void>(take_pending(state.id));
+      lock.unlock();
+      static_cast<void>(streams_.take({state.id, true}));
+    } else {
+      static_cast<void>(unsettled.release());
+    }
+    throw;
+  }
 }
 
 /// What has streams throws at once: there is nobody to end them.
@@ -134,8 +154,8 @@ void Connection::refuse_call(CallState& state, Error const& why, StreamsWanted w
                              CallStreams* streams) {
   auto const error = at_function(why, state.function);
   if (streams != nullptr) {
+    // Not in the table: the call has no id, like others that are refused at the same time.
     *streams = make_streams({state.id, true}, wanted, state.function);
-    static_cast<void>(streams_.take({state.id, true}));
     if (streams->in) streams->in->end(std::make_unique<Error>(error));
     if (streams->out) streams->out->close(CloseReason::kFailed, error);
   }
@@ -157,6 +177,7 @@ void Connection::post(FunctionId function, std::string_view name, Message& argum
     throw at_function(lost_ ? *lost_ : Error(ErrorKind::kDisconnected, "the connection has ended"),
                       name);
   }
+  has_posted_ = true;
   send_call(lock,
             {.kind = FrameKind::kCall,
              .flags = frame_flags::kOneWay,
@@ -261,6 +282,21 @@ std::size_t Connection::pending_calls() const {
   return outstanding_;
 }
 
+bool Connection::has_unfinished_calls() const {
+  std::lock_guard const lock(mutex_);
+  return outstanding_ != 0 || has_posted_;
+}
+
+bool Connection::is_awaited() const {
+  std::lock_guard const lock(mutex_);
+  for (std::uint32_t i = 0; i < slots_.size(); ++i) {
+    if (slots_[i].state == nullptr) continue;
+    CallId const id{std::uint64_t{slots_[i].generation} << 32 | i};
+    if (slots_[i].state->is_held() || streams_.is_held({id, true})) return true;
+  }
+  return false;
+}
+
 // ---- answering -------------------------------------------------------------------------------
 
 std::size_t Connection::reply(CallId call, FunctionId function, Message& result,
@@ -326,12 +362,21 @@ Message Connection::encoded(RemoteFailure failure) const {
 }
 
 void Connection::send_control(FrameKind kind, Message body, std::uint64_t count) {
+  FrameHeader const header{.kind = kind, .call = CallId{count}, .length = body.size()};
+  send_at_once(header, std::move(body));
+}
+
+void Connection::send_shutdown_after_calls() {
+  send_at_once({.kind = FrameKind::kShutdown, .flags = frame_flags::kAfterCalls}, {});
+}
+
+void Connection::send_at_once(FrameHeader const& header, Message body) {
   if (birthplace_.is_elsewhere()) return;
   Sent sent;
   {
     std::lock_guard const lock(mutex_);
     if (broken_out_) return;
-    out_.append({.kind = kind, .call = CallId{count}, .length = body.size()}, body);
+    out_.append(header, body);
     send_some(sent);
   }
   tell_sent(sent);

@@ -55,7 +55,8 @@ class ConnectionHandler {
   /// with (or nullptr), whose memory is used again.
   virtual std::shared_ptr<Batch> on_calls(std::shared_ptr<Batch> batch) = 0;
   virtual void on_cancel(CallId call) = 0;
-  virtual void on_shutdown() = 0;
+  /// It is to end; `after_calls`: once it has run those that came before.
+  virtual void on_shutdown(bool after_calls) = 0;
   virtual void on_dying(RemoteFailure failure) = 0;
   /// kAsleep, kBell and kGoodbye, for the data plane of this connection (core/data_plane.h).
   virtual void on_data_plane(FrameKind, std::uint64_t /*count*/) {}
@@ -76,8 +77,12 @@ class Connection : public Source, public Gatherer {
   /// The peer may be silent until it says something for the first time, which it does as soon as it
   /// can: somebody else has an eye on how long that takes. Before start().
   void allow_late_start() noexcept { late_start_ = true; }
+  /// Who this side is, where errors name it: the worker that answers. Before start().
+  void set_here(Provenance here) { here_ = std::move(here); }
   /// Attends to input from now on. Any thread, once.
   void start();
+  /// The peer broke the rules: it is told how, and the connection ends as `protocol`. Any thread.
+  void hang_up(std::string why);
   /// No more of it. Pending calls fail as `reason` says. Any thread; idempotent.
   void close(ErrorKind kind, std::string reason);
 
@@ -127,6 +132,8 @@ class Connection : public Source, public Gatherer {
   /// The body of a kFailure, kEnd or kDying; its texts are cut where they exceed max_message_size.
   [[nodiscard]] Message encoded(RemoteFailure failure) const;
 
+  /// Asks the peer to end once it has run all calls that were sent over this connection.
+  void send_shutdown_after_calls();
   /// A frame that is no part of a call, sent at once.
   void send_control(FrameKind kind, Message body = {}, std::uint64_t count = 0);
 
@@ -144,8 +151,14 @@ class Connection : public Source, public Gatherer {
   /// Also once the engine is gone.
   [[nodiscard]] Birthplace const& birthplace() const noexcept { return birthplace_; }
   [[nodiscard]] Provenance const& peer() const noexcept { return peer_; }
+  [[nodiscard]] Provenance const& here() const noexcept { return here_; }
   [[nodiscard]] Settings const& settings() const noexcept { return settings_; }
   [[nodiscard]] std::size_t pending_calls() const;
+  /// Whether the peer may have something to do yet for this side: a call that is not settled, or
+  /// one that was posted at any time.
+  [[nodiscard]] bool has_unfinished_calls() const;
+  /// Whether somebody holds the future, or an end of a stream, of a call that is not settled.
+  [[nodiscard]] bool is_awaited() const;
   /// Whether every call fails at once.
   [[nodiscard]] bool lost() const;
 
@@ -170,6 +183,7 @@ class Connection : public Source, public Gatherer {
   void send_call(std::unique_lock<std::mutex>& lock, FrameHeader const& header, Message& arguments,
                  std::shared_ptr<void const> owner);
   void take_drain_waiters(std::vector<Event*>& into) noexcept;
+  void send_at_once(FrameHeader const& header, Message body);  // takes it
 
   // Under the I/O lock.
   void attend_to_frames() noexcept;
@@ -178,6 +192,8 @@ class Connection : public Source, public Gatherer {
   void handle_of_stream(Frame const& frame);
   void cancel_streams(CallId call);
   [[nodiscard]] CallStreams make_streams(StreamKey key, StreamsWanted wanted,
+                                         std::string_view function);
+  [[nodiscard]] CallStreams open_streams(StreamKey key, StreamsWanted wanted,
                                          std::string_view function);
   [[nodiscard]] Error error_of(RemoteFailure failure, std::string_view function) const;
   void end_streams(StreamTable::Whose whose, Error const& why);
@@ -206,6 +222,7 @@ class Connection : public Source, public Gatherer {
   std::unique_ptr<Channel> const channel_;
   Settings const settings_;
   Provenance const peer_;
+  Provenance here_{};
   ConnectionHandler& handler_;
 
   StreamTable streams_;
@@ -219,6 +236,7 @@ class Connection : public Source, public Gatherer {
   Clock::time_point last_flush_{};
   Burst burst_;
   std::uint32_t outstanding_ = 0;
+  bool has_posted_ = false;
   std::vector<Slot> slots_;
   std::uint32_t first_free_ = kNoSlot;
   std::unique_ptr<Error> lost_;        // set: calls fail at once

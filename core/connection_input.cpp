@@ -151,7 +151,7 @@ void Connection::handle_control(FrameHeader const& header) {
       cancel_streams(header.call);
       return handler_.on_cancel(header.call);
     case FrameKind::kShutdown:
-      return handler_.on_shutdown();
+      return handler_.on_shutdown((header.flags & frame_flags::kAfterCalls) != 0);
     case FrameKind::kGoodbye:
       said_goodbye_ = true;
       return handler_.on_data_plane(header.kind, static_cast<std::uint64_t>(header.call));
@@ -180,6 +180,14 @@ void Connection::end(ConnectionHandler::End end, std::string text) {
   // Functions that run here need not wait until somebody knows the cause.
   end_streams(StreamTable::Whose::kTheirs, {ErrorKind::kDisconnected, text});
   handler_.on_end(end, std::move(text));
+}
+
+void Connection::hang_up(std::string why) {
+  engine_.run_locked([&] {
+    if (ended_) return;
+    send_control(FrameKind::kDying, encoded({.text = why}));
+    end(ConnectionHandler::End::kProtocol, std::move(why));
+  });
 }
 
 void Connection::schedule_heartbeat() {

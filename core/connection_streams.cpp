@@ -17,6 +17,13 @@ CallStreams Connection::make_streams(StreamKey key, StreamsWanted wanted,
   if (wanted.out) {
     streams.out = std::make_shared<OutStream>(engine_, shared(), key, window, function);
   }
+  return streams;
+}
+
+/// The same, in the table.
+CallStreams Connection::open_streams(StreamKey key, StreamsWanted wanted,
+                                     std::string_view function) {
+  auto streams = make_streams(key, wanted, function);
   if ((wanted.in || wanted.out) && !streams_.add(key, streams)) {
     throw DecodeError("a call with the id of another one whose streams are open");
   }
@@ -26,7 +33,7 @@ CallStreams Connection::make_streams(StreamKey key, StreamsWanted wanted,
 /// A call that arrives opens them, since its first elements may be right behind it.
 void Connection::open_streams(FrameHeader const& call) {
   if ((call.flags & frame_flags::kStreams) == 0) return;
-  static_cast<void>(make_streams({call.call, false},
+  static_cast<void>(open_streams({call.call, false},
                                  {.in = (call.flags & frame_flags::kTakesItems) != 0,
                                   .out = (call.flags & frame_flags::kGivesItems) != 0},
                                  {}));
@@ -48,7 +55,7 @@ void Connection::handle_of_stream(Frame const& frame) {
         error = std::make_unique<Error>(
             error_of(decode<RemoteFailure>(frame.bytes()), open.in->function()));
       }
-      return open.in->end(std::move(error));
+      return open.in->end_by_writer(std::move(error));
     }
     case FrameKind::kStop:
       if (!open.out) return;
@@ -57,10 +64,6 @@ void Connection::handle_of_stream(Frame const& frame) {
                                          open.out->function()));
     default: {
       std::uint64_t bytes = 0;
-      if (frame.header.length != sizeof bytes) {
-        throw DecodeError("a frame of credit with " + std::to_string(frame.header.length) +
-                          " bytes");
-      }
       std::memcpy(&bytes, frame.body, sizeof bytes);
       if (open.out) open.out->on_credit(bytes);
     }

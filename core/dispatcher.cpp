@@ -5,6 +5,11 @@
 #include <exception>
 #include <string>
 
+#include <cxxabi.h>
+
+#include "core/forced_unwind.h"
+#include "core/start_thread.h"
+
 namespace cohort {
 namespace {
 
@@ -27,6 +32,7 @@ void Dispatcher::serve(void* object, std::span<FunctionEntry const> functions) {
 std::shared_ptr<Batch> Dispatcher::enqueue(std::shared_ptr<Client> client,
                                            std::shared_ptr<Batch> batch) {
   std::lock_guard const lock(mutex_);
+  if (finishing_) return batch;
   enqueued_ += batch->frames.size();
   queue_.push_back({std::move(client), std::move(batch), {}});
   wake();
@@ -62,8 +68,26 @@ void Dispatcher::stop() {
   wake();
 }
 
-/// The stop callbacks are the user's code, and this may be a handler.
+void Dispatcher::finish_calls() {
+  std::lock_guard const lock(mutex_);
+  finishing_ = true;
+  for (auto const& each : running_) request_stop(each.stop);
+  wake();
+}
+
+/// Under mutex_, with an empty queue; `idle`: so many threads run no call. The last one to become
+/// idle ends all.
+bool Dispatcher::is_finished(std::size_t idle) {
+  if (!finishing_ || idle < side_by_side_.load()) return false;
+  stopping_.store(true);
+  wake();
+  return true;
+}
+
+/// Under mutex_. The stop callbacks are the user's code, and this may be a handler. While there is
+/// no thread for them, no function that could have any has begun.
 void Dispatcher::request_stop(std::stop_source stop) {
+  if (!has_stopper_.load()) return static_cast<void>(stop.request_stop());
   stopper_.post([stop = std::move(stop)]() mutable { stop.request_stop(); });
 }
 
@@ -79,16 +103,62 @@ void Dispatcher::forget_late_cancels() {
 // ---- running -----------------------------------------------------------------------------------
 
 void Dispatcher::run() {
-  run_one_at_a_time();
-  run_beside_others();
-  others_.clear();  // joins them
+  prepare_for_forced_unwind();
+  try {
+    run_until_stopped();
+  } catch (abi::__forced_unwind const&) {
+    join_others();
+    throw;
+  }
+  join_others();
+}
+
+/// A function that ends its thread (pthread_exit) ends no more than its call: another thread goes
+/// on in this one's stead.
+void Dispatcher::run_until_stopped() {
+  try {
+    run_one_at_a_time();
+    run_beside_others();
+  } catch (abi::__forced_unwind const&) {
+    replace_this_thread();
+    throw;
+  }
+}
+
+void Dispatcher::replace_this_thread() noexcept {
+  if (stopping_.load()) return;
+  try {
+    start_another();
+  } catch (std::exception const& error) {
+    if (background_failure_) {
+      background_failure_({.text = std::string(kEndedItsThread) + ", and " + error.what(),
+                           .function = "a function"});
+    }
+    stop();
+  }
+}
+
+void Dispatcher::start_another() {
+  std::lock_guard const lock(others_mutex_);
+  others_.reserve(others_.size() + 1);
+  others_.push_back(start_thread("a worker's calls", [this] { run_until_stopped(); }));
+}
+
+/// Those, too, that are started meanwhile.
+void Dispatcher::join_others() {
+  std::unique_lock lock(others_mutex_);
+  while (!others_.empty()) {
+    auto other = std::move(others_.back());
+    others_.pop_back();
+    lock.unlock();
+    other.join();
+    lock.lock();
+  }
 }
 
 void Dispatcher::run_side_by_side(unsigned calls) {
   side_by_side_.store(calls);
-  for (unsigned i = 1; i < calls; ++i) {
-    others_.emplace_back([this] { run_beside_others(); });
-  }
+  for (unsigned i = 1; i < calls; ++i) start_another();
 }
 
 /// A batch at a time, so that a call costs no more than it must.
@@ -110,7 +180,8 @@ Dispatcher::Work Dispatcher::next_work(Work done) {
   {
     std::lock_guard const lock(mutex_);
     if (done.batch) spare_ = std::move(done.batch);
-    if (queue_.empty() && !stopping_.load()) has_work_.reset();
+    bool const ends = queue_.empty() && side_by_side_.load() == 1 && is_finished(1);
+    if (queue_.empty() && !ends && !stopping_.load()) has_work_.reset();
     forget_late_cancels();
   }
   engine_.wait(has_work_);
@@ -118,27 +189,31 @@ Dispatcher::Work Dispatcher::next_work(Work done) {
   if (queue_.empty()) return {};
   auto work = std::move(queue_.front());
   queue_.pop_front();
-  if (work.batch) begun_ += work.batch->frames.size();
+  if (work.batch) begun_ += work.batch->frames.size() - work.begun;
   return work;
 }
 
 void Dispatcher::run_batch(Work const& work) {
   auto const& frames = work.batch->frames;
-  for (std::size_t i = 0; i < frames.size(); ++i) {
+  for (std::size_t i = work.begun; i < frames.size(); ++i) {
     if (stopping_.load(std::memory_order_relaxed)) break;
     if (side_by_side_.load(std::memory_order_relaxed) != 1) {
       put_back(work, i);
       break;
     }
     auto leave = leave_for(*work.client, frames[i].header);
-    if (leave) {
+    if (!leave) continue;
+    try {
       run_call(*work.client, frames[i], std::move(*leave), i + 1 < frames.size(), reply_);
+    } catch (abi::__forced_unwind const&) {
+      if (i + 1 < frames.size()) put_back(work, i + 1);
+      throw;
     }
   }
   work.client->connection->flush();
 }
 
-/// The first call of the batch made the worker one that runs calls side by side.
+/// Others are to run the rest of the batch.
 void Dispatcher::put_back(Work const& work, std::size_t begun) {
   std::lock_guard const lock(mutex_);
   begun_ -= work.batch->frames.size() - begun;
@@ -181,7 +256,7 @@ std::optional<Dispatcher::Work> Dispatcher::next_call() {
       work.leave = std::move(*leave);
       return work;
     }
-    if (stopping_.load()) return std::nullopt;
+    if (stopping_.load() || is_finished(idle_.size() + 1)) return std::nullopt;
     idle_.push_back(&work_came);
   }
   engine_.wait(work_came);
@@ -197,10 +272,9 @@ void Dispatcher::run_call(Client& client, Frame const& frame, Leave leave, bool 
   void* object = nullptr;
   auto const* entry = find(header.function, object);
   if (entry == nullptr) {
-    return fail(client, header,
-                {.kind = RemoteFailure::Kind::kRefused,
-                 .text = "the worker has no function " +
-                         std::to_string(static_cast<std::uint32_t>(header.function))});
+    return refuse(client, header, nullptr,
+                  "the worker has no function " +
+                      std::to_string(static_cast<std::uint32_t>(header.function)));
   }
   CallContext context{engine_, client, {}, std::move(leave.stop)};
   if (((header.flags & frame_flags::kStreams) | entry->stream_flags) != 0 &&
@@ -208,6 +282,14 @@ void Dispatcher::run_call(Client& client, Frame const& frame, Leave leave, bool 
     return;
   }
   auto const output = context.streams.out;
+  try {
+    if (entry->takes_stop_token) ensure_stopper();
+  } catch (Error const& error) {
+    return fail(client, header,
+                {.kind = RemoteFailure::Kind::kRefused,
+                 .text = error.reason(),
+                 .function = readable_signature(entry->signature)});
+  }
   try {
     entry->thunk(object, frame.bytes(), context, reply);
     engine_.birthplace().leave_if_elsewhere("a worker's function");
@@ -218,13 +300,34 @@ void Dispatcher::run_call(Client& client, Frame const& frame, Leave leave, bool 
     }
   } catch (detail::BadArguments const& error) {
     engine_.birthplace().leave_if_elsewhere("a worker's function");
-    fail(client, header, {.kind = RemoteFailure::Kind::kRefused, .text = error.what()});
+    refuse(client, header, entry, error.what());
+  } catch (ElementTooLarge const& error) {
+    engine_.birthplace().leave_if_elsewhere("a worker's function");
+    bool const is_its_own = output && error.stream == output.get();
+    fail(client, header,
+         is_its_own ? RemoteFailure{.kind = RemoteFailure::Kind::kRefused, .text = error.reason()}
+                    : current_failure(*entry));
+  } catch (abi::__forced_unwind const&) {
+    engine_.birthplace().leave_if_elsewhere("a worker's function");
+    fail(client, header,
+         {.text = kEndedItsThread, .function = readable_signature(entry->signature)});
+    reply = {};
+    throw;
   } catch (...) {
     engine_.birthplace().leave_if_elsewhere("a worker's function");
     fail(client, header, current_failure(*entry));
   }
   reply.body.clear();
   reply.owner.reset();
+}
+
+/// Before the first function that may leave stop callbacks: where no thread can be started, that
+/// call hears of it.
+void Dispatcher::ensure_stopper() {
+  if (has_stopper_.load(std::memory_order_relaxed)) return;
+  std::lock_guard const lock(mutex_);
+  stopper_.start();
+  has_stopper_.store(true);
 }
 
 /// By the end of the worker, which closes the streams that a function waits in.
@@ -263,9 +366,7 @@ void Dispatcher::wait_for_reader(Client& client, std::size_t unsent) {
 bool Dispatcher::open_streams(CallContext& context, FrameHeader const& call,
                               FunctionEntry const& entry) {
   if ((call.flags & frame_flags::kStreams) != entry.stream_flags) {
-    fail(context.client, call,
-         {.kind = RemoteFailure::Kind::kRefused,
-          .text = "the function has other streams than its call"});
+    refuse(context.client, call, &entry, "the function has other streams than its call");
     return false;
   }
   context.streams = context.client.connection->streams().find({call.call, false});
@@ -281,6 +382,17 @@ void Dispatcher::fail(Client& client, FrameHeader const& call, RemoteFailure fai
   client.connection->fail_streams(call.call, failure);
   failure.function.clear();  // the caller knows it
   wait_for_reader(client, client.connection->reply_failure(call.call, call.function, failure));
+}
+
+/// The call is none of a function of this worker.
+void Dispatcher::refuse(Client& client, FrameHeader const& call, FunctionEntry const* entry,
+                        std::string reason) {
+  RemoteFailure failure{.kind = RemoteFailure::Kind::kRefused, .text = std::move(reason)};
+  if (entry != nullptr) failure.function = readable_signature(entry->signature);
+  if ((call.flags & frame_flags::kOneWay) != 0 && bad_post_) {
+    return bad_post_(client, std::move(failure));
+  }
+  fail(client, call, std::move(failure));
 }
 
 void Dispatcher::run_now(Client& client, Frame const& frame) {
@@ -318,7 +430,7 @@ std::optional<Dispatcher::Leave> Dispatcher::leave_for(Name call, bool takes_sto
   if (cancelled_.erase(call) != 0) return std::nullopt;
   if (!takes_stop_token) return Leave();
   running_.push_back({++last_running_, call, {}});
-  if (stopping_.load()) request_stop(running_.back().stop);
+  if (stopping_.load() || finishing_) request_stop(running_.back().stop);
   return Leave{running_.back().stop.get_token(), last_running_};
 }
 

@@ -13,6 +13,7 @@
 #include <set>
 #include <span>
 #include <stop_token>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -25,6 +26,9 @@ namespace cohort {
 class Dispatcher {
  public:
   explicit Dispatcher(Engine& engine) : engine_(engine) {}
+  Dispatcher(Dispatcher const&) = delete;
+  Dispatcher& operator=(Dispatcher const&) = delete;
+  ~Dispatcher() { join_others(); }
 
   /// The functions that calls name by id, the object that they run on, and how many calls run side
   /// by side. Set before such a call is run.
@@ -39,6 +43,11 @@ class Dispatcher {
   void on_background_failure(std::function<void(RemoteFailure)> handler) {
     background_failure_ = std::move(handler);
   }
+  /// Hears of calls without an answer that could not be run: no such function, or arguments and
+  /// streams that are none of it. Likewise; without a handler, as on_background_failure.
+  void on_bad_post(std::function<void(Client&, RemoteFailure)> handler) {
+    bad_post_ = std::move(handler);
+  }
 
   /// Under the I/O lock: takes calls that arrived; returns a batch to use again, where it has one.
   std::shared_ptr<Batch> enqueue(std::shared_ptr<Client> client, std::shared_ptr<Batch> batch);
@@ -48,6 +57,9 @@ class Dispatcher {
   void cancel(Client const& client, CallId call);
   /// Any thread: run() returns after the calls that run, whose stop tokens are triggered.
   void stop();
+  /// Any thread: run() returns once all that was given to this before has run. The stop tokens of
+  /// its functions are triggered; calls that come later are dropped.
+  void finish_calls();
 
   /// Runs what arrives until stop(), on this thread and, after run_side_by_side(), on others.
   void run();
@@ -88,6 +100,10 @@ class Dispatcher {
     ~Finisher() { dispatcher.finish(number); }
   };
 
+  void run_until_stopped();
+  void replace_this_thread() noexcept;
+  void start_another();
+  void join_others();
   void run_one_at_a_time();
   void run_beside_others();
   [[nodiscard]] Work next_work(Work done);
@@ -101,6 +117,8 @@ class Dispatcher {
   [[nodiscard]] bool open_streams(CallContext& context, FrameHeader const& call,
                                   FunctionEntry const& entry);
   void fail(Client& client, FrameHeader const& call, RemoteFailure failure);
+  void refuse(Client& client, FrameHeader const& call, FunctionEntry const* entry,
+              std::string reason);
   void wait_for_reader(Client& client, std::size_t unsent);
   // In a catch block.
   [[nodiscard]] RemoteFailure current_failure(FunctionEntry const& entry) const;
@@ -111,6 +129,8 @@ class Dispatcher {
   [[nodiscard]] bool takes_stop_token(FunctionId function) const;
   void finish(std::uint64_t number) noexcept;
   void request_stop(std::stop_source stop);
+  void ensure_stopper();
+  [[nodiscard]] bool is_finished(std::size_t idle);
 
   Engine& engine_;
   void* object_ = nullptr;
@@ -119,6 +139,7 @@ class Dispatcher {
   std::span<FunctionEntry const> builtins_;
 
   std::function<void(RemoteFailure)> background_failure_;
+  std::function<void(Client&, RemoteFailure)> bad_post_;
 
   std::atomic<bool> stopping_{false};
   std::atomic<bool> any_cancelled_{false};
@@ -128,6 +149,7 @@ class Dispatcher {
 
   std::mutex mutex_;
   std::deque<Work> queue_;
+  bool finishing_ = false;  // no more calls
   std::shared_ptr<Batch> spare_;
   std::uint64_t enqueued_ = 0;  // calls so far
   std::uint64_t begun_ = 0;     // of them
@@ -136,8 +158,10 @@ class Dispatcher {
   std::vector<Running> running_;  // calls that take a stop token
   std::uint64_t last_running_ = 0;
   std::vector<Event*> idle_;  // of threads that wait for work, while calls run side by side
-  SerialThread stopper_;      // runs stop callbacks, which are the user's code
-  std::vector<std::jthread> others_;
+  std::atomic<bool> has_stopper_{false};
+  SerialThread stopper_{"stop callbacks"};  // which are the user's code
+  std::mutex others_mutex_;
+  std::vector<std::thread> others_;  // started by this one, or in the stead of one that ended
 };
 
 }  // namespace cohort

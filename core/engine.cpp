@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 #include "core/error.h"
+#include "core/start_thread.h"
 
 namespace cohort {
 namespace {
@@ -54,10 +55,10 @@ constexpr unsigned kPollsPerYield = 16;
 
 constexpr int kFirstBurstThreshold = 4;
 
-void add_to_epoll(int epoll, int descriptor, void* data) {
+void add_to_epoll(int epoll, int descriptor, void const* data) {
   epoll_event event{};
   event.events = EPOLLIN;
-  event.data.ptr = data;
+  event.data.ptr = const_cast<void*>(data);
   check(::epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event), "epoll_ctl(ADD)");
 }
 
@@ -76,27 +77,23 @@ Engine::Engine(Options options)
   add_to_epoll(epoll_, kick_, nullptr);
   add_to_epoll(backup_epoll_, backup_kick_, &backup_kick_);
   add_to_epoll(backup_epoll_, one_shot_, &one_shot_);
-  for (int const descriptor : {epoll_, backup_epoll_, kick_, backup_kick_, one_shot_}) {
-    keep_from_forks(descriptor);
-  }
-  backup_thread_ = std::thread([this] { run_backup(); });
   attach(timers_);
+  backup_thread_ = start_thread("the I/O engine", [this] { run_backup(); });  // last: it may throw
+}
+
+Engine::Descriptor::Descriptor(int number) noexcept : number_(number) { keep_from_forks(number_); }
+Engine::Descriptor::~Descriptor() {
+  share_with_forks(number_);
+  ::close(number_);
 }
 
 Engine::~Engine() {
-  if (birthplace_.is_elsewhere()) {
-    abandon(std::move(backup_thread_));
-  } else {
-    callbacks_.finish();
-    detach(*timers_);
-    stop_.store(true);
-    ring(backup_kick_);
-    backup_thread_.join();
-  }
-  for (int const descriptor : {epoll_, backup_epoll_, kick_, backup_kick_, one_shot_}) {
-    share_with_forks(descriptor);
-    ::close(descriptor);
-  }
+  if (birthplace_.is_elsewhere()) return abandon(std::move(backup_thread_));
+  callbacks_.finish();
+  detach(*timers_);
+  stop_.store(true);
+  ring(backup_kick_);
+  backup_thread_.join();
 }
 
 void Engine::attach(std::shared_ptr<Source> source) {

@@ -167,11 +167,24 @@ class Engine {
 
   Options const options_;
   Birthplace const birthplace_;
-  int epoll_ = -1;         // every source, and kick_
-  int backup_epoll_ = -1;  // epoll_ itself while watching, backup_kick_, one_shot_
-  int kick_ = -1;
-  int backup_kick_ = -1;
-  int one_shot_ = -1;
+  /// Closes it, also where the constructor throws. No forked child has it.
+  class Descriptor {
+   public:
+    explicit Descriptor(int number) noexcept;
+    Descriptor(Descriptor const&) = delete;
+    Descriptor& operator=(Descriptor const&) = delete;
+    ~Descriptor();
+    operator int() const noexcept { return number_; }
+
+   private:
+    int const number_;
+  };
+
+  Descriptor const epoll_;         // every source, and kick_
+  Descriptor const backup_epoll_;  // epoll_ itself while watching, backup_kick_, one_shot_
+  Descriptor const kick_;
+  Descriptor const backup_kick_;
+  Descriptor const one_shot_;
 
   // Guarded by the I/O lock.
   std::vector<std::shared_ptr<Source>> sources_;
@@ -216,7 +229,7 @@ class Engine {
   std::shared_ptr<TimerQueue> timers_;
   std::thread backup_thread_;
   std::function<void(ExceptionText)> uncaught_;
-  SerialThread callbacks_;
+  SerialThread callbacks_{"callbacks of streams"};
 };
 
 /// Notices that calls, or a stream's elements, come in quick succession, and has them gathered

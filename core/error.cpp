@@ -85,6 +85,11 @@ void throw_errno(char const* call, int error) {
 
 void throw_errno(char const* call) { throw_errno(call, errno); }
 
+char const* what_of(std::exception const& exception) noexcept {
+  char const* const text = exception.what();
+  return text != nullptr ? text : "";
+}
+
 ExceptionText describe_current_exception() noexcept {
   ExceptionText text;
   try {
@@ -97,9 +102,9 @@ ExceptionText describe_current_exception() noexcept {
     try {
       throw;
     } catch (std::exception const& error) {
-      text.what = error.what();
+      text.what = what_of(error);
     } catch (char const* message) {
-      text.what = message;
+      if (message != nullptr) text.what = message;  // so is nullptr itself
     } catch (std::string const& message) {
       text.what = message;
     } catch (...) {

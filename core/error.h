@@ -1,6 +1,7 @@
 // The one exception type of the public API: what kind of thing went wrong, where, and why.
 #pragma once
 
+#include <exception>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -88,11 +89,23 @@ Integer check(Integer result, char const* call) {
   return result;
 }
 
+/// The what() of a user's exception, which may give a null pointer: then "".
+[[nodiscard]] char const* what_of(std::exception const& exception) noexcept;
+
 /// The type of the exception that is being handled, and its what() where it has one.
 struct ExceptionText {
   std::string type;
   std::string what;
+
+  /// "std::out_of_range: the text", or what there is of the two.
+  [[nodiscard]] std::string to_string() const {
+    return type + (type.empty() || what.empty() ? "" : ": ") + what;
+  }
 };
+/// What is told of a function or callback that did so: it is stopped by abi::__forced_unwind, which
+/// who catches it must throw on.
+inline constexpr char kEndedItsThread[] =
+    "it ended the thread that ran it (pthread_exit or pthread_cancel)";
 /// Call it inside a catch block, or in a terminate handler. Never throws.
 [[nodiscard]] ExceptionText describe_current_exception() noexcept;
 /// @endcond

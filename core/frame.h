@@ -38,6 +38,8 @@ inline constexpr std::uint8_t kStreams = kTakesItems | kGivesItems;
 [[nodiscard]] constexpr std::uint8_t of_streams(bool takes, bool gives) noexcept {
   return static_cast<std::uint8_t>((takes ? kTakesItems : 0) | (gives ? kGivesItems : 0));
 }
+// Of kShutdown.
+inline constexpr std::uint8_t kAfterCalls = 1;  ///< run what came before first
 // Of kItems, kEnd, kStop and kCredit.
 inline constexpr std::uint8_t kOfSender = 1;  ///< the stream's call was made by the frame's sender
 }  // namespace frame_flags
@@ -53,9 +55,33 @@ struct FrameHeader {
 
   [[nodiscard]] bool is_valid() const noexcept {
     auto const number = static_cast<std::uint8_t>(kind);
+    return number >= 1 && number <= kLastFrameKind && (flags & ~allowed_flags()) == 0 &&
+           ((flags & frame_flags::kOneWay) == 0 || (flags & frame_flags::kStreams) == 0) &&
+           reserved == 0 && has_a_fitting_length();
+  }
+  /// Only some kinds have a body.
+  [[nodiscard]] constexpr bool has_a_fitting_length() const noexcept {
+    switch (kind) {
+      case FrameKind::kCall:
+      case FrameKind::kReply:
+      case FrameKind::kFailure:
+      case FrameKind::kDying:
+      case FrameKind::kItems:
+      case FrameKind::kEnd:
+        return true;
+      case FrameKind::kCredit:
+        return length == sizeof(std::uint64_t);
+      default:
+        return length == 0;
+    }
+  }
+
+ private:
+  [[nodiscard]] constexpr std::uint8_t allowed_flags() const noexcept {
+    if (kind == FrameKind::kCall) return frame_flags::kStreams | frame_flags::kOneWay;
+    if (kind == FrameKind::kShutdown) return frame_flags::kAfterCalls;
     bool const of_stream = kind >= FrameKind::kItems && kind <= FrameKind::kCredit;
-    auto const allowed = kind == FrameKind::kCall ? 7 : of_stream ? frame_flags::kOfSender : 0;
-    return number >= 1 && number <= kLastFrameKind && (flags & ~allowed) == 0 && reserved == 0;
+    return of_stream ? frame_flags::kOfSender : std::uint8_t{0};
   }
 };
 static_assert(sizeof(FrameHeader) == 24 && std::endian::native == std::endian::little);

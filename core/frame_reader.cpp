@@ -97,7 +97,11 @@ void FrameReader::forget_consumed() {
 std::string FrameReader::defect_of(FrameHeader const& header) const {
   if (!header.is_valid()) {
     return "a frame header with kind " + std::to_string(static_cast<int>(header.kind)) +
-           ", flags " + std::to_string(header.flags) + " is not one of cohort's";
+           ", flags " + std::to_string(header.flags) +
+           (header.has_a_fitting_length()
+                ? ""
+                : " and a body of " + std::to_string(header.length) + " bytes") +
+           " is not one of cohort's";
   }
   if (header.length > max_message_size_) {
     return "a message of " + std::to_string(header.length) +

@@ -15,6 +15,11 @@ std::unique_ptr<CallState, AnyFuture::Release> AnyFuture::take() {
   return taken;
 }
 
+Error AnyFuture::lacks_memory(CallState const& call) {
+  return Error(ErrorKind::kRefused, no_memory_for("the result", call.payload.bytes().size()),
+               place_of(call.connection, call.function));
+}
+
 void CompletionWatch::add(AnyFuture const& future, std::size_t tag) {
   auto& call = future.state();
   if (!queue_) queue_ = std::make_shared<CompletionQueue>(call.engine);

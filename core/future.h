@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <iterator>
 #include <memory>
+#include <new>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -72,6 +73,8 @@ class AnyFuture {
   };
   /// Waits, gives up the state, and throws the call's error where there is one.
   [[nodiscard]] std::unique_ptr<CallState, Release> take();
+  /// What is thrown where its result came, and there is no memory to hold it.
+  [[nodiscard]] static Error lacks_memory(CallState const& call);
 
  private:
   friend class CompletionWatch;
@@ -90,9 +93,10 @@ class [[nodiscard]] Future : public AnyFuture {
 
   /// Waits as wait() does, and gives the result up: the future is no longer valid afterwards, also
   /// where this throws. Throws Error: kFailed with what the function threw; kDisconnected where the
-  /// worker, or the connection to it, ended; kCancelled; kRefused where arguments or result exceed
-  /// max_message_size, or the function takes a Session that was not opened; kProtocol where the
-  /// result does not decode.
+  /// worker, or the connection to it, ended; kCancelled; kRefused where arguments, result or an
+  /// element that it streams exceed max_message_size, there is no memory for the result, or the
+  /// function takes a Session that was not opened; kProtocol where the result does not decode,
+  /// whatever its `serialize` throws.
   R get() {
     auto const taken = take();
     if constexpr (!std::is_void_v<R>) {
@@ -101,6 +105,8 @@ class [[nodiscard]] Future : public AnyFuture {
       } catch (DecodeError const& error) {
         throw Error(ErrorKind::kProtocol, error.what(),
                     place_of(taken->connection, taken->function));
+      } catch (std::bad_alloc const&) {
+        throw lacks_memory(*taken);
       }
     }
   }

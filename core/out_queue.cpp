@@ -18,9 +18,25 @@ iovec part(std::byte const* data, std::size_t size) {
 
 void OutQueue::append(FrameHeader const& header, Message& body, std::shared_ptr<void const> owner,
                       Event* all_sent) {
+  auto const size = size_;
+  auto const byte_count = bytes_.size();
+  auto const block_count = blocks_.size();
+  try {
+    append_parts(header, body, std::move(owner));
+  } catch (...) {  // half a frame must not go out
+    size_ = size;
+    bytes_.resize_uninitialised(byte_count);
+    while (blocks_.size() > block_count) blocks_.pop_back();
+    throw;
+  }
+  if (all_sent != nullptr && blocks_.size() > block_count) blocks_.back().event = all_sent;
+  body.clear();
+}
+
+void OutQueue::append_parts(FrameHeader const& header, Message& body,
+                            std::shared_ptr<void const> owner) {
   size_ += sizeof header + body.size();
   bytes_.append(&header, sizeof header);
-  auto const block_count = blocks_.size();
   auto& encoded = body.bytes();
   // Many encoded bytes become a block of their own rather than being copied once more.
   std::shared_ptr<ByteBuffer const> kept;
@@ -43,8 +59,6 @@ void OutQueue::append(FrameHeader const& header, Message& body, std::shared_ptr<
     blocks_.push_back({bytes_.size(), block.bytes, owner, nullptr});
   }
   add_encoded(source.size());
-  if (all_sent != nullptr && blocks_.size() > block_count) blocks_.back().event = all_sent;
-  body.clear();
 }
 
 std::span<iovec const> OutQueue::parts(Parts& into, std::size_t& first_block) const noexcept {

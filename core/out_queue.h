@@ -32,6 +32,7 @@ class OutQueue {
 
   /// Takes the frame over; `body` is empty afterwards. `owner` keeps borrowed blocks alive until
   /// they were sent; without one, `all_sent` is set (by the caller of consume) once they were.
+  /// Where it throws std::bad_alloc, nothing of the frame goes out.
   void append(FrameHeader const& header, Message& body, std::shared_ptr<void const> owner = {},
               Event* all_sent = nullptr);
 
@@ -59,6 +60,7 @@ class OutQueue {
     Event* event;
   };
 
+  void append_parts(FrameHeader const& header, Message& body, std::shared_ptr<void const> owner);
   static void release(Block& block, Sent& sent);
   void recycle();
 

@@ -1,26 +1,44 @@
 #include "core/serial_thread.h"
 
+#include <exception>
 #include <future>
 #include <utility>
+
+#include <cxxabi.h>
+
+#include "core/forced_unwind.h"
+#include "core/start_thread.h"
 
 namespace cohort {
 
 void SerialThread::finish() {
   if (birthplace_.is_elsewhere()) return abandon(std::move(thread_));
-  {
-    std::lock_guard const lock(mutex_);
-    stop_ = true;
-  }
+  std::unique_lock lock(mutex_);
+  stop_ = true;
   wake_.notify_one();
-  if (thread_.joinable()) thread_.join();
+  while (thread_.joinable()) {  // again, where a task ended the thread
+    auto last = std::move(thread_);
+    lock.unlock();
+    last.join();
+    lock.lock();
+  }
+}
+
+void SerialThread::start() {
+  std::lock_guard const lock(mutex_);
+  start_if_needed();
+}
+
+void SerialThread::start_if_needed() {
+  if (!thread_.joinable()) thread_ = start_thread(purpose_, [this] { loop(); });
 }
 
 void SerialThread::post(std::function<void()> task) {
   if (birthplace_.is_elsewhere()) return;
   {
     std::lock_guard const lock(mutex_);
+    start_if_needed();  // first: a task whose caller is told that it cannot run must not run later
     tasks_.push_back(std::move(task));
-    if (!thread_.joinable()) thread_ = std::thread([this] { loop(); });
   }
   wake_.notify_one();
 }
@@ -44,22 +62,42 @@ void SerialThread::run(std::function<void()> task) {
 
 bool SerialThread::is_current() const noexcept {
   if (birthplace_.is_elsewhere()) return false;
-  std::lock_guard const lock(mutex_);
-  return thread_.get_id() == std::this_thread::get_id();
+  return current_.load() == std::this_thread::get_id();
 }
 
 void SerialThread::loop() {
+  prepare_for_forced_unwind();
+  current_.store(std::this_thread::get_id());
   std::unique_lock lock(mutex_);
   for (;;) {
     wake_.wait(lock, [this] { return stop_ || !tasks_.empty(); });
-    if (tasks_.empty()) return;
+    if (tasks_.empty()) break;
     auto task = std::move(tasks_.front());
     tasks_.pop_front();
     lock.unlock();
-    task();
-    task = {};  // what it holds is the user's: not under the mutex
+    try {
+      task();
+      task = {};  // what it holds is the user's: not under the mutex
+    } catch (abi::__forced_unwind const&) {
+      birthplace_.leave_if_elsewhere("a callback");
+      lock.lock();
+      replace_this_thread();
+      throw;
+    }
     birthplace_.leave_if_elsewhere("a callback");
     lock.lock();
+  }
+  current_.store({});
+}
+
+/// The task ended the thread that it ran on (pthread_exit): another one runs the rest.
+void SerialThread::replace_this_thread() noexcept {
+  current_.store({});
+  if (thread_.get_id() == std::this_thread::get_id()) thread_.detach();  // else it is joined
+  try {
+    start_if_needed();
+  } catch (std::exception const&) {
+    // The next task tries again.
   }
 }
 

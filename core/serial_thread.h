@@ -2,6 +2,7 @@
 // child has no such thread: what is given to it there is dropped.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -14,7 +15,8 @@ namespace cohort {
 
 class SerialThread {
  public:
-  SerialThread() = default;
+  /// `purpose` says what the thread is for, where it cannot be started; a literal.
+  explicit SerialThread(char const* purpose = "tasks") noexcept : purpose_(purpose) {}
   SerialThread(SerialThread const&) = delete;
   SerialThread& operator=(SerialThread const&) = delete;
   ~SerialThread() { finish(); }
@@ -22,19 +24,27 @@ class SerialThread {
   /// Runs what was posted, then ends; nothing may be posted after it. Idempotent.
   void finish();
 
-  /// Any thread. A task must not throw.
+  /// Starts the thread now, for who posts where nothing may fail. Throws Error (kRefused) where
+  /// there is none to be had. Any thread.
+  void start();
+  /// Any thread. A task must not throw; it may end the thread it runs on. Throws Error (kRefused)
+  /// where no thread can be started; then the task never runs.
   void post(std::function<void()> task);
   /// Returns when all that was posted before has run. Not from the thread itself.
   void drain();
-  /// Posts, and returns when the task ran. Not from the thread itself. Throws what it throws, and
-  /// Error (kRefused) in a forked child.
+  /// Posts, and returns when the task ran. Not from the thread itself. Throws what it throws, as
+  /// post(), and Error (kRefused) in a forked child.
   void run(std::function<void()> task);
   [[nodiscard]] bool is_current() const noexcept;
 
  private:
+  void start_if_needed();  // under mutex_
+  void replace_this_thread() noexcept;
   void loop();
 
   Birthplace const birthplace_;
+  char const* const purpose_;
+  std::atomic<std::thread::id> current_{};
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::function<void()>> tasks_;

@@ -13,10 +13,13 @@
 #include <functional>
 #include <iterator>
 #include <memory>
+#include <new>
 #include <optional>
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
+
+#include <cxxabi.h>
 
 #include "core/archive.h"
 #include "core/next_iterator.h"
@@ -68,14 +71,15 @@ class Writer {
   /// the value. Throws Error once nobody reads any more: kCancelled where the reader closed the
   /// stream (as a function does that has returned or thrown: its result says what), the call was
   /// cancelled or the worker is to end; kDisconnected where the reader is gone; kRefused where the
-  /// call was. Throws kRefused, too, for an element over max_message_size, and what serializing it
-  /// throws; then the stream goes on. std::logic_error after close(). Elements that follow each
+  /// call was. Throws kRefused, too, for an element over max_message_size (as does
+  /// the call of a function that lets that out), and what serializing it throws; then the stream
+  /// goes on. std::logic_error after close(). Elements that follow each
   /// other quickly travel together; one alone leaves at once.
   void write(T const& value) {
     if constexpr (archive::kBitwise<T>) {
       OutStream::Turn turn(out());
       out_->begin_element(turn, sizeof(T));
-      encode(out_->batch(), value);
+      encode_all(out_->batch(), value);
       out_->end_element();
     } else {
       if (!write_small(value)) write_large(std::make_shared<T const>(value));
@@ -90,7 +94,7 @@ class Writer {
   /// element over max_message_size.
   bool try_write(T const& value) {
     detail::ScratchMessage scratch;
-    encode(scratch.get(), value);
+    encode_all(scratch.get(), value);
     OutStream::Turn turn(out());
     if (!out_->try_begin_element(turn, scratch.get().size())) return false;
     append_to_batch(scratch.get());
@@ -116,7 +120,7 @@ class Writer {
   /// False where it is better sent from where it lies.
   bool write_small(T const& value) {
     detail::ScratchMessage scratch;
-    encode(scratch.get(), value);
+    encode_all(scratch.get(), value);
     if (scratch.get().borrows()) return false;
     OutStream::Turn turn(out());
     out_->begin_element(turn, scratch.get().size());
@@ -132,7 +136,7 @@ class Writer {
   }
   void write_large(std::shared_ptr<T const> value) {
     detail::ScratchMessage scratch;
-    encode(scratch.get(), *value);
+    encode_all(scratch.get(), *value);
     out().send_alone(scratch.get(), std::move(value));
   }
 
@@ -219,8 +223,8 @@ class Stream {
   /// Nothing after an orderly end, or after close(). Behind the elements that had arrived, throws
   /// the Error that ended the stream: kFailed with what the writing function threw, kDisconnected,
   /// kCancelled where the call was cancelled or this worker is to end, kRefused where the call was
-  /// (see Future::get()). Throws kProtocol for an element that does not decode, and closes the
-  /// stream.
+  /// (see Future::get()). Throws kProtocol for an element that does not decode, whatever its
+  /// `serialize` throws, and kRefused where there is no memory for it, and closes the stream.
   std::optional<T> next() {
     while (!has_more()) {
       position_ = 0;
@@ -268,7 +272,7 @@ class Stream {
   /// writers of their streams. It must not wait for what another callback is to do.
   /// Where on_element returns false, the stream is closed. Where a callback throws, too, and wait()
   /// throws that; of a detached one, a worker dies (on_failure hears), and a master, or a worker
-  /// that serve() made, logs it.
+  /// that serve() made, logs it. Throws Error (kRefused) where no thread can be started for them.
   template <std::invocable<T> OnElement, std::invocable<CloseReason> OnEnd = detail::Ignore>
   Subscription subscribe(OnElement on_element, OnEnd on_end = {}) &&;
 
@@ -285,7 +289,11 @@ class Stream {
       return element;
     } catch (DecodeError const& error) {
       close();
-      throw in_->broken(error.what());
+      throw in_->broken(ErrorKind::kProtocol, error.what());
+    } catch (std::bad_alloc const&) {
+      auto const bytes = batch_.size() - position_;
+      close();
+      throw in_->broken(ErrorKind::kRefused, no_memory_for("a stream's elements", bytes));
     }
   }
   void swap(Stream& other) noexcept {
@@ -321,10 +329,18 @@ struct StreamConsumer {
   void take_all(Subscription::State& state);
 
  private:
+  void end(Subscription::State& state);
+  /// A callback ended the thread: whoever waits hears of it as of an exception.
+  static void note_end_of_thread(Subscription::State& state) {
+    state.thrown = std::make_exception_ptr(std::runtime_error(kEndedItsThread));
+    state.enough.store(true);
+  }
   /// Nothing at the stream's end, whose Error it keeps itself.
   std::optional<T> next(Subscription::State& state) {
     try {
       return stream.next();
+    } catch (abi::__forced_unwind const&) {
+      throw;
     } catch (...) {
       if (stream.reason() != CloseReason::kFailed) state.thrown = std::current_exception();
       return std::nullopt;
@@ -352,6 +368,7 @@ Subscription Stream<T>::subscribe(OnElement on_element, OnEnd on_end) && {
   static_cast<void>(in());  // throws where there is none
   auto state =
       std::shared_ptr<Subscription::State>(new Subscription::State{.engine = *engine_, .in = in_});
+  engine_->callbacks().start();  // what arrives finds it there
   bool const has_more = this->has_more();
   using Consumer = detail::StreamConsumer<T, OnElement, OnEnd>;
   auto consumer = std::shared_ptr<Consumer>(
@@ -370,16 +387,30 @@ void detail::StreamConsumer<T, OnElement, OnEnd>::take_all(Subscription::State& 
       if (!give(std::move(*element))) state.enough.store(true);
       state.engine.birthplace().leave_if_elsewhere("a callback");
     }
+  } catch (abi::__forced_unwind const&) {
+    note_end_of_thread(state);
+    end(state);
+    throw;
   } catch (...) {
     state.engine.birthplace().leave_if_elsewhere("a callback");
     state.thrown = std::current_exception();
     state.enough.store(true);
   }
+  end(state);
+}
+
+/// Where that has come.
+template <class T, class OnElement, class OnEnd>
+void detail::StreamConsumer<T, OnElement, OnEnd>::end(Subscription::State& state) {
   if (state.enough.load()) stream.close();
   auto const reason = stream.reason();
   if (reason == CloseReason::kOpen) return;
   try {
     if (!state.dropped.load()) (*on_end)(reason);
+  } catch (abi::__forced_unwind const&) {
+    note_end_of_thread(state);
+    end_subscription(state);
+    throw;
   } catch (...) {
     if (!state.thrown) state.thrown = std::current_exception();
   }

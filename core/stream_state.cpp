@@ -37,6 +37,11 @@ std::string_view to_string(CloseReason reason) noexcept {
   return "unknown";
 }
 
+std::string no_memory_for(char const* what, std::uint64_t bytes) {
+  return std::string("this process has no memory for ") + what + ", which came in " +
+         std::to_string(bytes) + " bytes";
+}
+
 // ---- the writer's end --------------------------------------------------------------------------
 
 OutStream::OutStream(Engine& engine, std::weak_ptr<Connection> connection, StreamKey key,
@@ -57,7 +62,10 @@ bool OutStream::is_full(std::size_t bytes) const noexcept {
 void OutStream::check_size(std::size_t bytes) const {
   auto refusal = too_large("a stream's element", bytes, largest_);
   if (refusal.empty()) return;
-  throw Error(ErrorKind::kRefused, std::move(refusal), place_of(connection_, function_));
+  auto const connection = connection_.lock();
+  throw ElementTooLarge(
+      std::move(refusal),
+      connection && !key_.ours ? connection->here() : place_of(connection_, function_), this);
 }
 
 void OutStream::begin_element(Turn& turn, std::size_t bytes, bool alone) {
@@ -96,8 +104,10 @@ void OutStream::end_element() {
 
 void OutStream::send_alone(Message& element, std::shared_ptr<void const> owner) {
   Turn turn(*this);
-  begin_element(turn, element.size(), true);
-  send_batch();
+  for (begin_element(turn, element.size(), true); batch_.size() != 0 || credit_ <= 0;
+       begin_element(turn, element.size(), true)) {
+    send_batch();  // a frame of its own, which may use up the credit
+  }
   send(FrameKind::kItems, element, std::move(owner));
 }
 
@@ -203,13 +213,30 @@ InStream::InStream(Engine& engine, std::weak_ptr<Connection> connection, StreamK
     : engine_(engine),
       connection_(std::move(connection)),
       key_(key),
+      window_(window),
       give_back_at_(std::max<std::uint64_t>(window / 4, 1)),
-      function_(function) {}
+      function_(function),
+      allowance_(static_cast<std::int64_t>(window)) {}
+
+/// A frame may be sent while the writer has credit, and one more before the end of the stream.
+void InStream::take_allowance(std::uint64_t cost) {
+  check_not_ended();
+  if (allowance_ <= 0 && std::exchange(overdrawn_, true)) {
+    throw DecodeError("it sent more of a stream than its reader allows, whose stream_window is " +
+                      std::to_string(window_));
+  }
+  allowance_ -= static_cast<std::int64_t>(cost);
+}
+
+void InStream::check_not_ended() const {
+  if (writer_ended_) throw DecodeError("it sent more of a stream after the stream's end");
+}
 
 void InStream::add(std::span<std::byte const> elements) {
   std::lock_guard const lock(mutex_);
-  if (ended_) return;
   auto const cost = cost_of(elements.size());
+  take_allowance(cost);
+  if (ended_) return;
   if (!arrived_.empty() && arrived_.back().elements.size() + elements.size() <= kJoin) {
     arrived_.back().elements.append(elements.data(), elements.size());
     arrived_.back().cost += cost;
@@ -223,10 +250,20 @@ void InStream::add(std::span<std::byte const> elements) {
 
 void InStream::add(ByteBuffer elements) {
   std::lock_guard const lock(mutex_);
-  if (ended_) return;
   auto const cost = cost_of(elements.size());
+  take_allowance(cost);
+  if (ended_) return;
   arrived_.push_back({std::move(elements), cost});
   announce();
+}
+
+void InStream::end_by_writer(std::unique_ptr<Error> error) {
+  {
+    std::lock_guard const lock(mutex_);
+    check_not_ended();
+    writer_ended_ = true;
+  }
+  end(std::move(error));
 }
 
 void InStream::end(std::unique_ptr<Error> error) {
@@ -272,7 +309,10 @@ bool InStream::fetch(ByteBuffer& batch, Deadline deadline) {
     taken_ += arrived_.front().cost;
     arrived_.pop_front();
     if (arrived_.empty() && !ended_) available_.reset();
-    if (taken_ >= give_back_at_ && !ended_) give_back = std::exchange(taken_, 0);
+    if (taken_ >= give_back_at_ && !ended_) {
+      give_back = std::exchange(taken_, 0);
+      allowance_ += static_cast<std::int64_t>(give_back);
+    }
   }
   if (give_back != 0) {
     if (auto const connection = connection_.lock()) connection->give_credit(key_, give_back);
@@ -300,8 +340,8 @@ void InStream::close(bool drops_more) noexcept {
   connection->send_of_stream(FrameKind::kStop, key_, nothing, released);
 }
 
-Error InStream::broken(std::string text) const {
-  return Error(ErrorKind::kProtocol, std::move(text), place_of(connection_, function_));
+Error InStream::broken(ErrorKind kind, std::string text) const {
+  return Error(kind, std::move(text), place_of(connection_, function_));
 }
 
 CloseReason InStream::reason() const {

@@ -49,6 +49,19 @@ struct StreamKey {
   auto operator<=>(StreamKey const&) const = default;
 };
 
+/// What is to be said where something came and could not be taken.
+[[nodiscard]] std::string no_memory_for(char const* what, std::uint64_t bytes);
+
+class OutStream;
+
+/// Thrown by a write whose element exceeds max_message_size. Where the function whose stream it is
+/// lets it out, its caller hears the same.
+struct ElementTooLarge : Error {
+  ElementTooLarge(std::string reason, Provenance where, OutStream const* writer)
+      : Error(ErrorKind::kRefused, std::move(reason), std::move(where)), stream(writer) {}
+  OutStream const* stream;  // only to compare
+};
+
 /// The writer's end, in its connection's table until it was finished. Elements gather in a batch,
 /// which goes out when it is full, when the writing pauses, or within a tick of the engine. Any
 /// thread.
@@ -83,7 +96,7 @@ class OutStream : public Gatherer, public std::enable_shared_from_this<OutStream
 
   /// The right to append one element of so many bytes to batch(), or to send it `alone`. Waits for
   /// credit, driving the engine. Throws Error: kCancelled where the reader closed the stream, what
-  /// ended it otherwise; kRefused where the element exceeds max_message_size.
+  /// ended it otherwise; ElementTooLarge, before it waits.
   void begin_element(Turn& turn, std::size_t bytes, bool alone = false);
   /// The same without waiting: false where there is no room, or nobody reads any more.
   [[nodiscard]] bool try_begin_element(Turn& turn, std::size_t bytes);
@@ -166,8 +179,8 @@ class InStream {
   void feed(std::function<void()> consumer, bool has_more = false);
 
   [[nodiscard]] std::string_view function() const noexcept { return function_; }
-  /// What is thrown where an element does not decode.
-  [[nodiscard]] Error broken(std::string text) const;
+  /// What is thrown where an element cannot be taken.
+  [[nodiscard]] Error broken(ErrorKind kind, std::string text) const;
 
   [[nodiscard]] CloseReason reason() const;
   /// The error that ended it, for kFailed.
@@ -175,8 +188,12 @@ class InStream {
 
   // Under the I/O lock, from the connection.
 
+  // What the writer sent. They throw DecodeError where it may not: beyond its window, or after its
+  // end.
+
   void add(std::span<std::byte const> elements);
   void add(ByteBuffer elements);
+  void end_by_writer(std::unique_ptr<Error> error);
   /// The end, behind what was added. Null: an orderly one. Only the first end counts.
   void end(std::unique_ptr<Error> error);
 
@@ -187,6 +204,8 @@ class InStream {
   };
   // Under mutex_.
 
+  void take_allowance(std::uint64_t cost);
+  void check_not_ended() const;
   void announce();
   void announce_to_consumer();
 
@@ -194,6 +213,7 @@ class InStream {
   Engine& engine_;
   std::weak_ptr<Connection> const connection_;
   StreamKey const key_;
+  std::uint64_t const window_;
   std::uint64_t const give_back_at_;
 
   std::string_view const function_;
@@ -201,6 +221,9 @@ class InStream {
   mutable std::mutex mutex_;
   std::deque<Arrived> arrived_;
   std::uint64_t taken_ = 0;  // cost of what was fetched and not given back
+  std::int64_t allowance_;   // what the writer may send, which knows of no more
+  bool overdrawn_ = false;   // it has sent its last frame, which needs no allowance
+  bool writer_ended_ = false;
   CloseReason reason_ = CloseReason::kOpen;
   bool ended_ = false;  // the end lies behind what has arrived
   std::unique_ptr<Error> error_;

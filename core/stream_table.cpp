@@ -13,6 +13,13 @@ CallStreams StreamTable::find(StreamKey key) const {
   return found == open_.end() ? CallStreams{} : found->second;
 }
 
+bool StreamTable::is_held(StreamKey key) const {
+  std::lock_guard const lock(mutex_);
+  auto const found = open_.find(key);
+  return found != open_.end() &&
+         (found->second.in.use_count() > 1 || found->second.out.use_count() > 1);
+}
+
 // What is taken out is destroyed after the mutex was left: it may hold the connection.
 
 void StreamTable::forget_in(StreamKey key) noexcept {

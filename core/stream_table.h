@@ -23,6 +23,8 @@ class StreamTable {
   [[nodiscard]] bool add(StreamKey key, CallStreams streams);
   /// What is still open of the call's streams.
   [[nodiscard]] CallStreams find(StreamKey key) const;
+  /// Whether somebody else holds one of the call's streams.
+  [[nodiscard]] bool is_held(StreamKey key) const;
   void forget_in(StreamKey key) noexcept;
   void forget_out(StreamKey key) noexcept;
   /// Takes them out of the table: of all calls or of those that the other side made; of one call.

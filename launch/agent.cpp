@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "core/error.h"
+#include "core/start_thread.h"
 #include "launch/exit_status.h"
 #include "launch/mpi_backend.h"
 #include "launch/mpi_relay.h"
@@ -105,10 +106,15 @@ bool is_of_runtime(std::string_view variable) {
 int run_agent() {
   keep_exit_statuses();
   if (auto* const mpi = mpi_backend(); start_and_watch() && mpi != nullptr) {
-    std::thread([] {
-      std::this_thread::sleep_for(kStandInAtMost);
-      ::_exit(EXIT_SUCCESS);
-    }).detach();
+    try {
+      start_thread("the patience with MPI", [] {
+        std::this_thread::sleep_for(kStandInAtMost);
+        ::_exit(EXIT_SUCCESS);
+      }).detach();
+    } catch (Error const&) {
+      std::signal(SIGALRM, [](int) { ::_exit(EXIT_SUCCESS); });
+      ::alarm(static_cast<unsigned>(kStandInAtMost.count()));
+    }
     mpi->stand_in();
   }
   std::fflush(nullptr);

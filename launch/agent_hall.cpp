@@ -15,6 +15,7 @@ extern "C" {  // glibc 2.36 forgot to say so in this header
 #include <sys/pidfd.h>
 }
 
+#include "core/start_thread.h"
 #include "launch/agent.h"
 #include "launch/plan_transfer.h"
 
@@ -28,7 +29,7 @@ constexpr std::chrono::seconds kHelloAtMost{2};
 AgentHall::AgentHall(std::string const& address)
     : stop_(check(::eventfd(0, EFD_CLOEXEC), "eventfd")) {
   std::tie(listener_, endpoint_) = listen_unix(1024, address);
-  thread_ = std::thread([this] { run(); });
+  thread_ = start_thread("the agents of MPI workers", [this] { run(); });
 }
 
 AgentHall::~AgentHall() {

@@ -33,7 +33,8 @@ struct WorkerContext {
   /// The cluster of this worker's own workers: `spawn<W>(context.cluster(), ...)`. They end when
   /// this worker does, however it does. Destroy the handles on them with the worker's object. Any
   /// thread, of a context that a constructor was given, and its copies. The first call makes the
-  /// cluster: it throws std::system_error where the system has no descriptors or threads left.
+  /// cluster: it throws std::system_error where the system has no descriptors left, and Error
+  /// (kRefused) where it has no threads.
   [[nodiscard]] Cluster& cluster() const;
 };
 

@@ -10,6 +10,7 @@ extern "C" {  // glibc 2.36 forgot to say so in this header
 }
 
 #include "core/error.h"
+#include "core/start_thread.h"
 #include "launch/exit_status.h"
 
 namespace cohort {
@@ -22,10 +23,11 @@ void kill_process(int pidfd, pid_t group) noexcept {
 }
 
 void reap_whenever_it_ends(UniqueFd pidfd) noexcept try {
-  std::thread([pidfd = std::move(pidfd)] {
+  start_thread("the end of a worker that was let go", [pidfd = std::move(pidfd)] {
     static_cast<void>(take_exit(pidfd.get(), true));
   }).detach();
-} catch (std::system_error const&) {
+} catch (Error const&) {
+  // Then it stays a zombie as long as this process lives.
 }
 
 WatchedProcess::WatchedProcess(Engine& engine, UniqueFd pidfd,

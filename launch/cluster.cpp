@@ -189,14 +189,15 @@ std::vector<std::shared_ptr<RemoteWorker>> Cluster::spawn_workers(
         "whose runtime ends them");
   }
   auto const settings = settings_of(options);
+  start_threads(options);
   auto const first = session_->next_serials(count);
   std::vector<std::shared_ptr<RemoteWorker>> workers;
   for (std::uint32_t index = 0; index < count; ++index) {
     workers.push_back(std::make_shared<RemoteWorker>(
         session_, first + index, ConstructRequest{type, places.first + index, group_size, init},
         options, settings));
-    session_->add(first + index, workers.back());
   }
+  for (auto const& worker : workers) session_->add(worker->serial(), worker);
   if (hall_) {
     start_under_mpi(workers, options, settings, deadline);
   } else {
@@ -218,6 +219,7 @@ std::shared_ptr<WorkerHandle> Cluster::serve_here(WorkerTypeId type, SpawnOption
                                                   std::shared_ptr<Message const> init) {
   session_->engine.birthplace().require_here();
   check_for_serve(options);
+  start_threads(options);
   auto const& runtime = session_->runtime;
   auto const settings = settings_of(options);
   auto id = session_->self.child(session_->next_serials(1));
@@ -228,6 +230,14 @@ std::shared_ptr<WorkerHandle> Cluster::serve_here(WorkerTypeId type, SpawnOption
   send_construct_call(*worker->connection(), {type, 0, 1, std::move(init)}, *state);
   constructed.get();
   return worker;
+}
+
+/// Those that a worker's life needs, before there is anything to undo: what tells of its end runs
+/// where nothing may fail.
+void Cluster::start_threads(SpawnOptions const& options) {
+  if (!hall_) session_->starter.start();
+  session_->runtime->output.start();
+  if (options.on_failure) session_->runtime->failures.start();
 }
 
 void Cluster::start_processes(std::span<std::shared_ptr<RemoteWorker> const> workers,

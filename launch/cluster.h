@@ -103,6 +103,7 @@ class Cluster {
   [[nodiscard]] Settings settings_of(SpawnOptions const& options) const;
   [[nodiscard]] Clock::duration patience_with_ends() const;
   void end_workers();
+  void start_threads(SpawnOptions const& options);
   void start_processes(std::span<std::shared_ptr<RemoteWorker> const> workers,
                        SpawnOptions const& options, Settings const& settings);
   void start_under_mpi(std::span<std::shared_ptr<RemoteWorker> const> workers,

@@ -33,7 +33,7 @@ class ConnectionHandle : public WorkerHandle, public ConnectionHandler {
   // The other side calls nothing.
   std::shared_ptr<Batch> on_calls(std::shared_ptr<Batch> batch) override { return batch; }
   void on_cancel(CallId) override {}
-  void on_shutdown() override {}
+  void on_shutdown(bool) override {}
   void on_dying(RemoteFailure what) override { dying_of_ = std::move(what); }
   /// How its process ended is its master's to know; what it said before it did is told here too.
   void on_end(End end, std::string text) override {

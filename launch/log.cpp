@@ -83,11 +83,19 @@ class Subscribers {
       }
       LogRecord const record{now,      of,  std::string(line), here.worker.to_string(), here.host,
                              here.pid, lost};
-      if (in_this_second < per_second && out.try_write(record)) {
+      if (in_this_second < per_second && write(record)) {
         ++in_this_second;
         lost = 0;
       } else {
         ++lost;
+      }
+    }
+    /// One that is too large for this subscriber is lost for it, and not for the others.
+    bool write(LogRecord const& record) {
+      try {
+        return out.try_write(record);
+      } catch (std::exception const&) {
+        return false;
       }
     }
   };
@@ -120,13 +128,18 @@ void LogQueue::post(LogLevel level, std::string line) {
     dropped_.fetch_add(1);
     return;
   }
-  thread_.post([this, level, line = std::move(line)] {
-    log(level, line);
+  try {
+    thread_.post([this, level, line = std::move(line)] {
+      log(level, line);
+      waiting_.fetch_sub(1);
+      if (auto const dropped = dropped_.exchange(0); dropped != 0) {
+        log(LogLevel::kError, std::to_string(dropped) + " lines were dropped: stderr is too slow");
+      }
+    });
+  } catch (std::exception const&) {  // no thread or memory for it
     waiting_.fetch_sub(1);
-    if (auto const dropped = dropped_.exchange(0); dropped != 0) {
-      log(LogLevel::kError, std::to_string(dropped) + " lines were dropped: stderr is too slow");
-    }
-  });
+    dropped_.fetch_add(1);
+  }
 }
 
 void add_log_subscriber(LogLevel level, std::uint32_t per_second, Writer<LogRecord> out,

@@ -111,12 +111,18 @@ std::string OutputForwarder::tail() const {
 }
 
 void OutputForwarder::write(std::string text) {
-  queued_.fetch_add(text.size());
-  writer_.post([self = shared_from_this(), this, text = std::move(text)] {
-    write_all(to_, text);
-    bool const caught_up = queued_.fetch_sub(text.size()) - text.size() <= kQueuedAtMost;
-    if (caught_up && paused_.load()) resume();
-  });
+  auto const size = text.size();
+  queued_.fetch_add(size);
+  try {
+    writer_.post([self = shared_from_this(), this, text = std::move(text)] {
+      write_all(to_, text);
+      bool const caught_up = queued_.fetch_sub(text.size()) - text.size() <= kQueuedAtMost;
+      if (caught_up && paused_.load()) resume();
+    });
+  } catch (...) {  // it waits for nobody
+    queued_.fetch_sub(size);
+    throw;
+  }
 }
 
 void OutputForwarder::finish() noexcept {

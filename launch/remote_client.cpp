@@ -1,15 +1,58 @@
 #include "launch/remote_client.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <stdexcept>
 #include <system_error>
 
 #include <unistd.h>
 
+#include "core/start_thread.h"
 #include "launch/handshake.h"
 #include "transports/stream_channel.h"
 
 namespace cohort {
+namespace {
+
+constexpr std::chrono::milliseconds kFirstLook{1};
+constexpr std::chrono::milliseconds kLongestLook{100};
+
+/// What was sent before the handle went reaches the worker, and its answers whoever waits for them.
+void finish_what_was_sent(Runtime const& runtime, RemoteClient& client) {
+  auto const& connection = client.connection();
+  for (auto look = kFirstLook; connection->is_awaited() && !runtime.hurries.load();
+       look = std::min(2 * look, kLongestLook)) {
+    if (client.wait_until_ended(Deadline::after(look))) return;
+  }
+  static_cast<void>(connection->drain(Deadline::after(connection->settings().shutdown_timeout)));
+}
+
+/// Instead of `delete`, which closes the connection. Nobody is made to wait.
+void let_go(std::shared_ptr<Runtime> const& runtime, RemoteClient* client) noexcept {
+  auto const& connection = client->connection();
+  if (connection == nullptr || connection->lost() ||
+      (connection->unsent() == 0 && !connection->is_awaited())) {
+    delete client;
+    return;
+  }
+  runtime->endings.fetch_add(1);
+  auto const finish = [runtime, client] {
+    finish_what_was_sent(*runtime, *client);
+    delete client;
+    runtime->endings.fetch_sub(1);
+    runtime->endings.notify_all();
+  };
+  try {
+    start_thread("the end of a connection", finish).detach();
+  } catch (Error const&) {  // then it ends at once
+    delete client;
+    runtime->endings.fetch_sub(1);
+    runtime->endings.notify_all();
+  }
+}
+
+}  // namespace
 
 std::shared_ptr<RemoteClient> RemoteClient::connect(std::shared_ptr<Runtime> runtime,
                                                     WorkerAddress const& address) {
@@ -18,7 +61,8 @@ std::shared_ptr<RemoteClient> RemoteClient::connect(std::shared_ptr<Runtime> run
                    .name = address.name,
                    .host = address.host,
                    .pid = address.pid};
-  auto client = std::make_shared<RemoteClient>(runtime);
+  std::shared_ptr<RemoteClient> const client(
+      new RemoteClient(runtime), [runtime](RemoteClient* last) { let_go(runtime, last); });
   auto const deadline = Deadline::after(address.settings.handshake_timeout);
   try {
     auto socket = connect_to(address.endpoint, deadline);
@@ -43,13 +87,12 @@ std::shared_ptr<RemoteClient> RemoteClient::connect(std::shared_ptr<Runtime> run
 }
 
 RemoteClient::~RemoteClient() {
-  if (connection_) connection_->close(ErrorKind::kDisconnected, "the connection was closed");
+  if (connection_)
+    connection_->close(ErrorKind::kDisconnected, "the handle on this worker is gone");
 }
 
-void RemoteClient::release() {
-  connection_->close(ErrorKind::kDisconnected, "the handle on this worker is gone");
-  set_ended();
-}
+/// The last owner lets go of it next: see let_go().
+void RemoteClient::release() {}
 
 void RemoteClient::drop_connection() {
   connection_->close(ErrorKind::kDisconnected, "the connection was dropped");

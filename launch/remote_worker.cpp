@@ -1,5 +1,6 @@
 #include "launch/remote_worker.h"
 
+#include <algorithm>
 #include <csignal>
 #include <fstream>
 #include <iterator>
@@ -19,6 +20,10 @@ constexpr milliseconds kExitGrace{80};
 /// After a SIGKILL: a process that is still there hangs in the kernel. Less than the time by which
 /// the cluster's end waits longer than shutdown_timeout.
 constexpr milliseconds kKillGrace{4000};
+/// A worker whose handle is gone ends this long after its last answer, and longer where that took
+/// long.
+constexpr milliseconds kFirstLook{1};
+constexpr milliseconds kLongestLook{100};
 
 /// Somebody gave it up before it was there. What an agent started ends with the agent's socket.
 void end_unwatched(LocalProcess process) {
@@ -136,7 +141,7 @@ class RemoteWorker::DataHandler : public ConnectionHandler {
     return worker_.on_calls(std::move(batch));
   }
   void on_cancel(CallId) override {}
-  void on_shutdown() override {}
+  void on_shutdown(bool) override {}
   void on_dying(RemoteFailure failure) override { worker_.on_dying(std::move(failure)); }
   /// MPI knows of no end: it failed, or the format was breached.
   void on_end(End, std::string text) override {
@@ -302,7 +307,31 @@ std::optional<ExitReport> RemoteWorker::exit_report() const {
 }
 
 void RemoteWorker::release() {
-  if (shutdown_on_ == ShutdownOn::kConnectionClosed) shut_down();
+  if (shutdown_on_ != ShutdownOn::kConnectionClosed || ended()) return;
+  auto const self = shared_from_this();
+  run_locked([&] {
+    if (end_ || !connection_ || !construct_->done.ready()) return shut_down();
+    end_when_done(kFirstLook);
+  });
+}
+
+/// The handle is gone, and what was sent over it is run first: what somebody waits for, however
+/// long it takes; then the rest, which is asked to stop and has shutdown_timeout for it.
+void RemoteWorker::end_when_done(milliseconds next_look) {
+  if (shutdown_requested_ || killed_ || finalized_ || end_) return;
+  if (!connection_->has_unfinished_calls()) return shut_down();
+  auto const self = shared_from_this();
+  auto& timers = session_->engine.timers();
+  if (connection_->is_awaited()) {
+    release_timer_ = timers.schedule(Clock::now() + next_look, [self, next_look] {
+      self->end_when_done(std::min(2 * next_look, kLongestLook));
+    });
+    return;
+  }
+  if (process_) process_->expect_end();
+  connection_->send_shutdown_after_calls();
+  release_timer_ =
+      timers.schedule(Clock::now() + settings_.shutdown_timeout, [self] { self->shut_down(); });
 }
 
 void RemoteWorker::end_with_session() {
@@ -420,6 +449,7 @@ void RemoteWorker::on_exit(ExitReport report) {
 void RemoteWorker::finalize() {
   if (std::exchange(finalized_, true)) return;
   session_->engine.timers().cancel(kill_timer_);
+  session_->engine.timers().cancel(release_timer_);
   if (auto const process = std::exchange(process_, nullptr)) {
     given_up_ = true;
     process->give_up();

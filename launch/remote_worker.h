@@ -86,7 +86,7 @@ class RemoteWorker : public WorkerHandle,
  private:
   std::shared_ptr<Batch> on_calls(std::shared_ptr<Batch> batch) override;
   void on_cancel(CallId) override {}
-  void on_shutdown() override {}
+  void on_shutdown(bool) override {}
   void on_dying(RemoteFailure failure) override;
   void on_data_plane(FrameKind kind, std::uint64_t count) override;
   void on_end(End end, std::string text) override;
@@ -104,6 +104,7 @@ class RemoteWorker : public WorkerHandle,
 
   [[nodiscard]] std::shared_ptr<Session> session() const;
   void run_locked(std::function<void()> const& function) const;
+  void end_when_done(std::chrono::milliseconds next_look);
   void kill_after(std::chrono::milliseconds delay);
   void expect_its_end();
   void finalize();
@@ -152,6 +153,7 @@ class RemoteWorker : public WorkerHandle,
   std::string end_text_;
   std::optional<ExitReport> exit_;
   std::optional<RemoteFailure> dying_;
+  TimerId release_timer_{};  ///< nobody has a handle any more
   TimerId kill_timer_{};
   bool finalized_ = false;
   Event ended_;

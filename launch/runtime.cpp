@@ -1,5 +1,6 @@
 #include "launch/runtime.h"
 
+#include <cxxabi.h>
 #include <unistd.h>
 
 #include "launch/allocator.h"
@@ -24,6 +25,9 @@ void Runtime::tell_of(Error error, OnFailure on_failure) {
   failures.post([on_failure = std::move(on_failure), error = std::move(error)] {
     try {
       on_failure(error);
+    } catch (abi::__forced_unwind const&) {
+      log(LogLevel::kError, std::string("on_failure: ") + kEndedItsThread);
+      throw;
     } catch (...) {
       auto const text = describe_current_exception();
       log(LogLevel::kError, "on_failure threw " + text.type + ": " + text.what);
@@ -31,7 +35,8 @@ void Runtime::tell_of(Error error, OnFailure on_failure) {
   });
 }
 
-void Runtime::wait_for_endings() const {
+void Runtime::wait_for_endings() {
+  hurries.store(true);
   for (int left = endings.load(); left != 0; left = endings.load()) endings.wait(left);
 }
 

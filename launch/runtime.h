@@ -26,14 +26,15 @@ struct Runtime {
   std::string const host;
   Engine engine;
   LogQueue log_lines{output};
-  SerialThread output;          ///< writes lines for those who must not wait for a terminal
-  SerialThread failures;        ///< runs on_failure, one call at a time
+  SerialThread output{"lines of output"};  ///< for those who must not wait for a terminal
+  SerialThread failures{"on_failure"};     ///< runs it, one call at a time
   std::atomic<int> endings{0};  ///< served workers whose end is waited for on threads of their own
+  std::atomic<bool> hurries{false};  ///< the process's work is over: nobody waits for answers
 
   /// Tells of the end of a worker that nobody had asked for: on_failure on its thread, or the log.
   void tell_of(Error error, OnFailure on_failure);
   /// Waits until `endings` is 0. For who made the runtime, when its own work is over.
-  void wait_for_endings() const;
+  void wait_for_endings();
   /// Who this process is, for the other side of a connection that it makes.
   [[nodiscard]] Provenance here() const;
 };

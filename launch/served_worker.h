@@ -20,7 +20,8 @@ class ServedWorker : public ConnectionHandle {
                                                            SpawnOptions const& options);
   ~ServedWorker() override;
 
-  void release() override { shut_down(); }
+  /// Its destructor, which comes next, ends the worker.
+  void release() override {}
   void shut_down() override { server_->stop(); }
   /// A thread cannot be killed: the worker is asked to end.
   void kill() override { shut_down(); }
@@ -31,6 +32,8 @@ class ServedWorker : public ConnectionHandle {
                SpawnOptions const& options);
 
   static void end(ServedWorker* worker);
+  static void end_elsewhere(ServedWorker* worker, std::shared_ptr<Runtime> const& runtime) noexcept;
+  void finish_what_was_sent();
   [[nodiscard]] bool waits_for_this_thread() const;
   void fail_what_waits(Deadline deadline);
   void die_of(RemoteFailure what, OnFailure const& on_failure);

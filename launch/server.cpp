@@ -7,6 +7,8 @@
 #include <thread>
 #include <utility>
 
+#include <cxxabi.h>
+
 #include "launch/cluster.h"
 #include "transports/stream_channel.h"
 
@@ -37,7 +39,9 @@ class Server::Guest : public ConnectionHandler, public std::enable_shared_from_t
     return server_.dispatcher_.enqueue(client, std::move(batch));
   }
   void on_cancel(CallId call) override { server_.dispatcher_.cancel(*client, call); }
-  void on_shutdown() override { server_.hooks_.on_shutdown(); }
+  void on_shutdown(bool after_calls) override {
+    after_calls ? server_.dispatcher_.finish_calls() : server_.hooks_.on_shutdown();
+  }
   void on_dying(RemoteFailure) override {}
   void on_end(End end, std::string text) override {
     auto const self = shared_from_this();  // the server lets go of it
@@ -83,6 +87,20 @@ Server::Server(std::shared_ptr<Runtime> runtime, WorkerId id, Settings const& se
   }();
   dispatcher_.serve_builtin(this, kBuiltins);
   dispatcher_.on_background_failure(hooks_.on_background_failure);
+  dispatcher_.on_bad_post(
+      [this](Client& client, RemoteFailure what) { on_bad_post(client, std::move(what)); });
+}
+
+/// Costs its sender the connection; the owner's is the worker's life, and its on_failure hears.
+void Server::on_bad_post(Client& client, RemoteFailure what) {
+  for (auto const& guest : all_guests()) {
+    if (guest->is_owner && guest->client.get() == &client) {
+      return hooks_.on_background_failure(std::move(what));
+    }
+  }
+  client.connection->hang_up("it posted a call that does not fit " +
+                             (what.function.empty() ? "this worker" : what.function) + ": " +
+                             what.text);
 }
 
 Server::~Server() = default;
@@ -94,6 +112,9 @@ std::shared_ptr<Connection> Server::add_client(std::unique_ptr<Channel> channel,
   auto guest = std::make_shared<Guest>(*this, is_owner);
   auto connection = std::make_shared<Connection>(runtime_->engine, std::move(channel), settings_,
                                                  std::move(peer), *guest, leftover);
+  auto here = runtime_->here();
+  here.worker = id_;  // which differs for one that is served
+  connection->set_here(std::move(here));
   guest->client->connection = connection;
   {
     std::lock_guard const lock(mutex_);
@@ -175,7 +196,16 @@ Cluster& Server::cluster() {
 }
 
 void Server::run() {
-  dispatcher_.run();
+  try {
+    dispatcher_.run();
+  } catch (abi::__forced_unwind const&) {  // this thread is ended, once others ran what it had to
+    end();
+    throw;
+  }
+  end();
+}
+
+void Server::end() {
   close_server();
   std::vector<std::shared_ptr<Guest>> guests;
   std::list<Departed> departed;
@@ -276,15 +306,19 @@ void Server::say_goodbye_to_others(bool orderly, Deadline deadline) {
 
 /// Under the I/O lock: none of these runs a user's code or waits. Returns how many they were.
 std::size_t Server::answer_quick_calls(Client& client, Batch& batch) {
+  for (auto const& frame : batch.frames) {
+    bool const is_builtin =
+        static_cast<std::uint32_t>(frame.header.function) >= kFirstBuiltinFunction;
+    if (is_builtin && (frame.header.flags & frame_flags::kOneWay) != 0) {
+      throw std::runtime_error("it called a built-in function without wanting an answer");
+    }
+  }
   auto const is_quick = [](Frame const& frame) {
     return static_cast<std::uint32_t>(frame.header.function) >= kFirstQuickFunction;
   };
   if (std::none_of(batch.frames.begin(), batch.frames.end(), is_quick)) return 0;
   for (auto const& frame : batch.frames) {
     if (!is_quick(frame)) continue;
-    if ((frame.header.flags & frame_flags::kOneWay) != 0) {
-      throw std::runtime_error("it called a built-in function without wanting an answer");
-    }
     dispatcher_.run_now(client, frame);
   }
   return std::erase_if(batch.frames, is_quick);

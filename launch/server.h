@@ -25,7 +25,7 @@ class Server : public std::enable_shared_from_this<Server> {
   struct Hooks {
     /// The owner's connection ended. Under the I/O lock.
     std::function<void(ConnectionHandler::End)> on_owner_end;
-    /// Somebody asks the worker to end. Under the I/O lock.
+    /// Somebody asks the worker to end, and not to run what waits. Under the I/O lock.
     std::function<void()> on_shutdown;
     /// Tells the owner that this is an orderly end, where its connection for calls is not the one
     /// to
@@ -91,6 +91,8 @@ class Server : public std::enable_shared_from_this<Server> {
     std::shared_ptr<void> session;
   };
 
+  void end();
+  void on_bad_post(Client& client, RemoteFailure what);
   [[nodiscard]] std::vector<std::shared_ptr<Guest>> all_guests();
   static void interrupt_streams(Guest& guest);
   std::size_t answer_quick_calls(Client& client, Batch& batch);

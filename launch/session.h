@@ -44,7 +44,8 @@ class Session {
 
  public:
   // Last, so that what it runs finds the rest.
-  SerialThread starter;  ///< starts processes; lives as long as they do (PR_SET_PDEATHSIG)
+  SerialThread starter{
+      "starting processes"};  ///< starts processes; lives as long as they do (PR_SET_PDEATHSIG)
 };
 
 }  // namespace cohort

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <CLI/CLI.hpp>
+#include <cxxabi.h>
 #include <sys/resource.h>
 
 #include "core/error.h"
@@ -116,6 +117,8 @@ int run_master(AppTypes types, ClusterOptions const& options,
     run_as_rank(options);
     Cluster cluster(types, options);
     return master(cluster);
+  } catch (abi::__forced_unwind const&) {
+    throw;  // it ended the main thread
   } catch (...) {
     auto const text = describe_current_exception();
     std::fprintf(stderr, "error: %s\n", (text.what.empty() ? text.type : text.what).c_str());

@@ -15,6 +15,7 @@ extern "C" {  // glibc 2.36 forgot to say so in this header
 }
 
 #include "core/error.h"
+#include "core/start_thread.h"
 
 extern char** environ;
 
@@ -105,7 +106,8 @@ pid_t start(StartPlan plan) {
   int const error =
       spawn(&pid, plan.path.c_str(), actions.get(), attributes.get(), argv.data(), envp.data());
   if (error != 0) {
-    throw std::runtime_error("cannot start " + plan.path + ": " + std::strerror(error));
+    throw std::runtime_error("cannot start " + plan.path + ": " + std::strerror(error) +
+                             limits_behind(error));
   }
   return pid;
 }

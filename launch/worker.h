@@ -55,11 +55,16 @@ struct WorkerRef {
   /// @endcond
 };
 
-/// A handle on a running worker. One that spawn gave ends the worker when it goes (see ShutdownOn),
-/// as shut_down() does; one that connect() gave closes its connection; neither waits. One that
-/// serve() gave ends the worker, and waits for the call that it runs, save in a callback or in
-/// on_failure. Any thread may call, callbacks and on_failure too; the handle moves, and does not
-/// copy. One that was moved from may be destroyed or assigned to, and nothing else.
+/// A handle on a running worker. One that spawn or serve() gave ends the worker when it goes (see
+/// ShutdownOn), behind what was sent over it before. A call that somebody waits for, who has its
+/// future or an end of its stream, is run and answered, however long it takes. Then comes what
+/// nobody waits for: it is run too, its stop token is triggered, and after shutdown_timeout the
+/// worker ends as by shut_down(). The end of the Cluster cuts all of this short. A handle that
+/// connect() gave closes its connection, likewise behind what was sent and the answers that are
+/// waited for. No handle waits for any of it, save that of serve() for what nobody waits for,
+/// unless it goes in a callback or in on_failure. Any thread may call, callbacks and on_failure
+/// too; the handle moves, and does not copy. One that was moved from may be destroyed or assigned
+/// to, and nothing else.
 ///
 /// Calls over one connection begin in their order. Those that wait their turn do so at the worker,
 /// without a bound: bound them by waiting for futures.

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <utility>
 
+#include <cxxabi.h>
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -93,7 +94,17 @@ class WorkerProcess {
     }
     g_process.store(this);
     std::set_terminate(&on_terminate);
-    server_->run();
+    try {
+      server_->run();
+    } catch (abi::__forced_unwind const&) {  // a function ended this thread, and others ran on
+      std::exit(end());                      // nothing can stop the unwinding but this
+    }
+    return end();
+  }
+
+ private:
+  /// Once no call runs any more. Gives the process's exit code.
+  int end() {
     bool const orderly = !master_lost_.load() && !failed_.load();
     server_->say_goodbye(orderly, Deadline::after(shutdown_timeout_));
     if (plane_) {
@@ -104,7 +115,6 @@ class WorkerProcess {
     return orphaned_.load() ? kExitMasterLost : EXIT_SUCCESS;
   }
 
- private:
   /// Hears of the control connection where calls travel beside it.
   class ControlHandler : public ConnectionHandler {
    public:
@@ -113,7 +123,7 @@ class WorkerProcess {
    private:
     std::shared_ptr<Batch> on_calls(std::shared_ptr<Batch> batch) override { return batch; }
     void on_cancel(CallId) override {}
-    void on_shutdown() override { process_.stop_within(process_.shutdown_timeout_); }
+    void on_shutdown(bool) override { process_.stop_within(process_.shutdown_timeout_); }
     void on_dying(RemoteFailure) override {}
     void on_data_plane(FrameKind kind, std::uint64_t count) override {
       if (kind != FrameKind::kGoodbye) return process_.plane_->on_signal(kind, count);

@@ -292,6 +292,14 @@ void Everything::die(std::string how) {
   if (how == "assertion") assert(the_world_is_flat);
   if (how == "stack") std::printf("%d", dig(0));
   if (how == "terminate") std::terminate();
+  if (how == "its thread") ::pthread_exit(nullptr);
+  if (how == "null pointer") throw nullptr;  // NOLINT: that is the point
+  if (how == "null text") {
+    struct NullText : std::exception {
+      char const* what() const noexcept override { return nullptr; }
+    };
+    throw NullText();
+  }
   ::_exit(3);
 }
 

@@ -351,7 +351,7 @@ class Counter : public ConnectionHandler {
     return batch;
   }
   void on_cancel(CallId) override {}
-  void on_shutdown() override { ++shutdowns; }
+  void on_shutdown(bool) override { ++shutdowns; }
   void on_dying(RemoteFailure) override {}
   void on_end(End, std::string) override {}
 };

@@ -100,6 +100,18 @@ TEST(DescribeCurrentException, GivesTheDynamicTypeAndTheText) {
   EXPECT_NE(described(Odd{}).type.find("Odd"), std::string::npos);
 }
 
+struct NullText : std::exception {
+  char const* what() const noexcept override { return nullptr; }
+};
+
+TEST(DescribeCurrentException, GivesTheTypeAloneWhereTheTextIsANullPointer) {
+  EXPECT_NE(described(NullText{}).type.find("NullText"), std::string::npos);
+  EXPECT_EQ(described(NullText{}).what, "");
+  EXPECT_EQ(described(nullptr).type, "decltype(nullptr)");
+  EXPECT_EQ(described(nullptr).what, "");
+  EXPECT_EQ(described(static_cast<char const*>(nullptr)).type, "char const*");
+}
+
 TEST(DescribeCurrentException, GivesNothingWhereNoneIsHandled) {
   EXPECT_EQ(describe_current_exception().type, "");
 }

@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include <pthread.h>
+
 #include "core/archive.h"
 #include "core/function.h"
 #include "tests/support/waiting.h"
@@ -84,6 +86,7 @@ class Lab {
     return stopped;
   }
   void glance(std::stop_token) { ++counted; }
+  void end_thread() { ::pthread_exit(nullptr); }
   /// Its stop callback waits for the gate.
   bool hold_up_the_stop(std::stop_token stop) {
     std::stop_callback const callback(stop, [this] {
@@ -108,7 +111,7 @@ class Lab {
                            &Lab::halve, &Lab::throw_invalid_argument, &Lab::throw_int,
                            &Lab::throw_text, &Lab::throw_odd, &Lab::wait_for_gate, &Lab::count,
                            &Lab::wait_for_stop, &Lab::compute_for, &Lab::throw_decode_error,
-                           &Lab::size_of, &Lab::hold_up_the_stop, &Lab::glance>;
+                           &Lab::size_of, &Lab::hold_up_the_stop, &Lab::glance, &Lab::end_thread>;
 };
 
 }  // namespace cohort_test_lab

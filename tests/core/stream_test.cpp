@@ -293,9 +293,13 @@ TEST_P(SmallMessages, HoldTheElementsOfAStreamByAndBy) {
 TEST_P(SmallMessages, HoldNoElementThatIsLarger) {
   auto open = peers.open(fn<&Fountain::texts>, 1, 5000u);
   auto const error = error_of([&] { open.result.get(); });
-  EXPECT_EQ(error.kind(), ErrorKind::kFailed);
-  EXPECT_NE(error.reason().find("max_message_size = 2048"), std::string::npos) << error.reason();
-  EXPECT_EQ(error_of([&] { open.output.next(); }).kind(), ErrorKind::kFailed);
+  EXPECT_EQ(error.kind(), ErrorKind::kRefused);
+  EXPECT_EQ(error.where().worker, WorkerId{3}) << "who writes";
+  EXPECT_NE(error.where().function.find("texts"), std::string::npos) << error.what();
+  EXPECT_EQ(error.reason(),
+            "a stream's element of 5008 bytes, which exceeds max_message_size = 2048 "
+            "(COHORT_MAX_MESSAGE_SIZE raises it)");
+  EXPECT_EQ(error_of([&] { open.output.next(); }).kind(), ErrorKind::kRefused);
   auto fitting = peers.open(fn<&Fountain::texts>, 2, 1000u);
   EXPECT_EQ(all_of(fitting.output).size(), 2u) << "the connection goes on";
 }

@@ -42,7 +42,7 @@ class CallerSide : public ConnectionHandler {
 
   std::shared_ptr<Batch> on_calls(std::shared_ptr<Batch> batch) override { return batch; }
   void on_cancel(CallId) override {}
-  void on_shutdown() override {}
+  void on_shutdown(bool) override {}
   void on_dying(RemoteFailure failure) override;
   void on_end(End how, std::string text) override;
 };
@@ -68,7 +68,9 @@ class WorkerSide : public ConnectionHandler {
     dispatcher.cancel(*client, call);
     ++cancels;
   }
-  void on_shutdown() override { dispatcher.stop(); }
+  void on_shutdown(bool after_calls) override {
+    after_calls ? dispatcher.finish_calls() : dispatcher.stop();
+  }
   void on_dying(RemoteFailure) override {}
   void on_end(End how, std::string text) override;
 };
