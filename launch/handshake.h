@@ -40,6 +40,8 @@ class MasterHandshake {
 
   [[nodiscard]] State state() const noexcept { return state_; }
   [[nodiscard]] WorkerClaim const& claim() const noexcept { return claim_; }
+  /// Whether a whole hello has come.
+  [[nodiscard]] bool has_said_hello() const noexcept { return step_ != Step::kHello; }
   /// True once the peer proved the secret: its claim is then worth reporting.
   [[nodiscard]] bool authenticated() const noexcept { return authenticated_; }
   /// One line, for kRefused.

@@ -33,6 +33,9 @@ class HandshakeSource : public Source {
   void start(std::optional<std::chrono::milliseconds> timeout);
   /// Ends it without an outcome.
   void abandon();
+  /// Ends it for that reason.
+  void turn_out(std::string reason) { finish(std::move(reason)); }
+  [[nodiscard]] bool has_said_hello() const noexcept { return handshake_.has_said_hello(); }
 
   [[nodiscard]] int descriptor() const noexcept override { return socket_.get(); }
   bool on_readable() noexcept override;

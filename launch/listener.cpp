@@ -2,15 +2,17 @@
 
 #include <utility>
 
-#include "launch/log.h"
+#include <unistd.h>
 
 namespace cohort {
 namespace {
 
-/// More peers than this that have not proved the secret are turned away.
-constexpr std::size_t kHandshakesAtMost = 2048;
-/// So that a flood of strangers does not become one of lines.
-constexpr int kLinesASecond = 2000;
+/// Then others have their turn, however many come.
+constexpr int kConnectionsAtOnce = 64;
+/// No descriptor or memory is left.
+constexpr std::chrono::milliseconds kPause{100};
+/// No place is left, and nobody has had the time to prove who he is.
+constexpr std::chrono::milliseconds kMoment{10};
 
 }  // namespace
 
@@ -27,7 +29,10 @@ void Listener::open() { runtime_.engine.attach(shared_from_this()); }
 void Listener::close() {
   runtime_.engine.run_locked([this] {
     if (std::exchange(closed_, true)) return;
-    for (auto const& handshake : handshakes_) handshake->abandon();
+    for (auto const& [number, waiting] : handshakes_) {
+      waiting.second->abandon();
+      runtime_.strangers.leave(waiting.first);
+    }
     handshakes_.clear();
     runtime_.engine.detach(*this);
     socket_.reset();
@@ -36,66 +41,64 @@ void Listener::close() {
 
 bool Listener::on_readable() noexcept {
   try {
-    while (!closed_) {
+    for (int i = 0; i < kConnectionsAtOnce && !closed_; ++i) {
       auto socket = accept_connection(socket_.get());
       if (!socket) break;
-      greet(std::move(*socket));
+      if (!greet(std::move(*socket))) {
+        look_away(kMoment);
+        break;
+      }
     }
   } catch (std::exception const& error) {
-    complain(std::string("cannot take a connection: ") + error.what());
-    look_away();
+    runtime_.complaints.post(
+        [text = std::string(error.what())] { return "cannot take a connection: " + text; });
+    if (!runtime_.strangers.turn_out_one()) look_away(kPause);
   }
   return true;
 }
 
-/// No descriptor or memory is left, and the connection that waits keeps the socket readable.
-void Listener::look_away() {
-  constexpr std::chrono::milliseconds kPause{100};
+/// The connection that waits keeps the socket readable.
+void Listener::look_away(std::chrono::milliseconds pause) {
+  if (closed_) return;
   runtime_.engine.detach(*this);
-  runtime_.engine.timers().schedule(Clock::now() + kPause, [weak = weak_from_this()] {
+  runtime_.engine.timers().schedule(Clock::now() + pause, [weak = weak_from_this()] {
     auto const self = std::static_pointer_cast<Listener>(weak.lock());
     if (self && !self->closed_) self->runtime_.engine.attach(self);
   });
 }
 
-void Listener::greet(UniqueFd socket) {
-  if (handshakes_.size() >= kHandshakesAtMost) {
-    return complain("a connection was turned away: " + std::to_string(handshakes_.size()) +
-                    " others have not proved who they are yet");
+/// False where the next one is to wait.
+bool Listener::greet(UniqueFd socket) {
+  auto peer = identify_peer(socket.get());
+  if (peer.is_unix() && peer.uid != ::geteuid()) {
+    complain(std::move(peer), "it is another user's");
+    return true;
   }
-  auto holder = std::make_shared<std::weak_ptr<HandshakeSource>>();
+  auto ticket = runtime_.strangers.next_ticket(peer);
   auto handshake = std::make_shared<HandshakeSource>(
-      runtime_, std::move(socket), [this, holder](HandshakeSource::Outcome outcome) {
-        std::erase(handshakes_, holder->lock());
-        finish(outcome);
+      runtime_, std::move(socket), [this, ticket, peer](HandshakeSource::Outcome outcome) {
+        runtime_.strangers.leave(ticket);
+        handshakes_.erase(ticket.number);
+        finish(outcome, peer);
       });
-  *holder = handshake;
-  handshakes_.push_back(handshake);
+  handshakes_.emplace(ticket.number, std::pair(ticket, handshake));
   handshake->start(handshake_timeout_);
+  return runtime_.strangers.admit(ticket, std::move(handshake));
 }
 
-void Listener::finish(HandshakeSource::Outcome& outcome) {
+void Listener::finish(HandshakeSource::Outcome& outcome, SocketPeer peer) {
   if (route_(outcome)) return;
-  complain("refused a connection to " + endpoint_.to_string() + ": " +
-           (outcome.refusal.empty() ? "it claims to be a worker that is not expected"
-                                    : outcome.refusal));
+  complain(std::move(peer), outcome.refusal.empty()
+                                ? "it claims to be a worker that is not expected"
+                                : outcome.refusal);
 }
 
-/// Under the I/O lock, which a slow terminal must not hold up.
-void Listener::complain(std::string line) {
-  auto const now = Clock::now();
-  if (now - second_ >= std::chrono::seconds(1)) {
-    second_ = now;
-    lines_in_second_ = 0;
-  }
-  if (++lines_in_second_ > kLinesASecond) {
-    ++left_out_;
-    return;
-  }
-  if (auto const left_out = std::exchange(left_out_, 0); left_out != 0) {
-    line += " (" + std::to_string(left_out) + " more such lines were left out)";
-  }
-  runtime_.log_lines.post(LogLevel::kWarning, std::move(line));
+void Listener::complain(SocketPeer peer, std::string reason) {
+  runtime_.complaints.post([to = endpoint_.to_string(), peer = std::move(peer),
+                            reason = std::move(reason)] {
+    auto const who = describe(peer);
+    return "refused a connection to " + to + (who.empty() ? "" : " from " + who) + ": " + reason;
+  });
 }
 
 }  // namespace cohort

@@ -1,14 +1,19 @@
 // A listening socket whose peers must prove the session's secret before anything is read from them.
+// A Unix socket takes those of this process's user alone: its name is open to everybody.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
-#include <vector>
+#include <string>
+#include <utility>
 
 #include "launch/handshake_source.h"
 #include "launch/runtime.h"
+#include "launch/strangers.h"
+#include "transports/peer.h"
 #include "transports/socket.h"
 
 namespace cohort {
@@ -33,21 +38,19 @@ class Listener : public Source {
   void close();
 
  private:
-  void look_away();
-  void greet(UniqueFd socket);
-  void finish(HandshakeSource::Outcome& outcome);
-  void complain(std::string line);
+  void look_away(std::chrono::milliseconds pause);
+  [[nodiscard]] bool greet(UniqueFd socket);
+  void finish(HandshakeSource::Outcome& outcome, SocketPeer peer);
+  void complain(SocketPeer peer, std::string reason);
 
   Runtime& runtime_;
   std::chrono::milliseconds const handshake_timeout_;
   UniqueFd socket_;
   Endpoint endpoint_;
   Route route_;
-  std::vector<std::shared_ptr<HandshakeSource>> handshakes_;
+  std::map<std::uint64_t, std::pair<Strangers::Ticket, std::shared_ptr<HandshakeSource>>>
+      handshakes_;  // by the tickets' numbers
   bool closed_ = false;
-  Clock::time_point second_{};
-  int lines_in_second_ = 0;
-  std::uint64_t left_out_ = 0;
 };
 
 }  // namespace cohort

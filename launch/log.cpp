@@ -123,6 +123,10 @@ void log(LogLevel level, std::string_view line) noexcept {
 }
 
 void LogQueue::post(LogLevel level, std::string line) {
+  post(level, [line = std::move(line)] { return line; });
+}
+
+void LogQueue::post(LogLevel level, std::function<std::string()> line) {
   if (waiting_.fetch_add(1) >= kLinesAtMost) {
     waiting_.fetch_sub(1);
     dropped_.fetch_add(1);
@@ -130,7 +134,7 @@ void LogQueue::post(LogLevel level, std::string line) {
   }
   try {
     thread_.post([this, level, line = std::move(line)] {
-      log(level, line);
+      log(level, line());
       waiting_.fetch_sub(1);
       if (auto const dropped = dropped_.exchange(0); dropped != 0) {
         log(LogLevel::kError, std::to_string(dropped) + " lines were dropped: stderr is too slow");

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -57,6 +58,8 @@ class LogQueue {
 
   /// Any thread.
   void post(LogLevel level, std::string line);
+  /// The same; the line is composed on the other thread.
+  void post(LogLevel level, std::function<std::string()> line);
 
  private:
   SerialThread& thread_;

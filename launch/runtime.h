@@ -8,9 +8,11 @@
 #include "core/engine.h"
 #include "core/error.h"
 #include "launch/app_types.h"
+#include "launch/complaints.h"
 #include "launch/log.h"
 #include "launch/options.h"
 #include "launch/secret.h"
+#include "launch/strangers.h"
 
 namespace cohort {
 
@@ -28,6 +30,8 @@ struct Runtime {
   LogQueue log_lines{output};
   SerialThread output{"lines of output"};  ///< for those who must not wait for a terminal
   SerialThread failures{"on_failure"};     ///< runs it, one call at a time
+  Strangers strangers{};  ///< who has yet to prove who he is, at any of its listeners
+  Complaints complaints{engine, log_lines};  ///< about them
   std::atomic<int> endings{0};  ///< served workers whose end is waited for on threads of their own
   std::atomic<bool> hurries{false};  ///< the process's work is over: nobody waits for answers
 

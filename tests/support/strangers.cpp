@@ -4,6 +4,8 @@
 #include <system_error>
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include "tests/support/waiting.h"
 
@@ -25,6 +27,14 @@ std::string bytes_of(FrameHeader const& header) {
   return {reinterpret_cast<char const*>(&header), sizeof header};
 }
 
+int connections_refused_in(std::string_view line) {
+  if (line.starts_with("refused a connection to ")) return 1;
+  if (line.ends_with(" more lines about refused connections were left out")) {
+    return std::stoi(std::string(line));
+  }
+  return 0;
+}
+
 Stranger::Stranger(Endpoint const& endpoint)
     : socket_(connect_to(endpoint, Deadline::after(kBound))) {}
 
@@ -35,6 +45,13 @@ void Stranger::send(std::string_view bytes) const {
   } catch (std::system_error const& error) {
     EXPECT_NE(error.code().value(), ETIMEDOUT) << "neither read nor hung up";
   }
+}
+
+std::uint16_t Stranger::port() const {
+  sockaddr_in address{};
+  socklen_t size = sizeof address;
+  EXPECT_EQ(::getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
+  return ntohs(address.sin_port);
 }
 
 void Stranger::shake_hands(Secret const& secret, std::string_view description) const {

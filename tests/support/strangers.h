@@ -2,6 +2,7 @@
 // wrong with them is a failure of the test.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,9 @@ namespace cohort::test {
 /// A frame's header, or the whole of one without a body.
 [[nodiscard]] std::string bytes_of(FrameHeader const& header);
 
+/// How many connections the line of a log is about, one or those that were left out; 0 for another.
+[[nodiscard]] int connections_refused_in(std::string_view line);
+
 class Stranger {
  public:
   explicit Stranger(Endpoint const& endpoint);
@@ -28,6 +32,8 @@ class Stranger {
   /// Waits until the other side hung up; its bytes until then.
   [[nodiscard]] std::string read_to_end() const;
   void hang_up() { socket_.reset(); }
+  /// Its own, of a TCP connection.
+  [[nodiscard]] std::uint16_t port() const;
 
  private:
   UniqueFd socket_;
