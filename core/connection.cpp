@@ -382,21 +382,22 @@ void Connection::send_at_once(FrameHeader const& header, Message body) {
   tell_sent(sent);
 }
 
-void Connection::send_last_words(FrameKind kind, Message& body, Deadline deadline) noexcept {
+bool Connection::send_last_words(FrameKind kind, Message& body, Deadline deadline) noexcept {
   constexpr std::chrono::milliseconds kRetry{1};
   bool appended = false;
   for (; !deadline.passed(); std::this_thread::sleep_for(kRetry)) {
     std::unique_lock const lock(mutex_, std::try_to_lock);
     if (!lock.owns_lock()) continue;
-    if (broken_out_) return;
+    if (broken_out_) return false;
     if (!std::exchange(appended, true)) {
       out_.append({.kind = kind, .length = body.size()}, body);
     }
     Sent sent;  // nobody who waits for it will go on
     waits_for_room_ = false;
     send_some(sent);
-    if (out_.empty()) return;
+    if (out_.empty()) return !broken_out_;
   }
+  return false;
 }
 
 std::string too_large(char const* what, std::size_t bytes, std::uint64_t most) {

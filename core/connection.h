@@ -138,8 +138,9 @@ class Connection : public Source, public Gatherer {
   void send_control(FrameKind kind, Message body = {}, std::uint64_t count = 0);
 
   /// For a terminate handler: as send_control and drain, but gives up at the deadline where another
-  /// thread (or the dying one) holds the connection's mutex, and needs nobody to drive.
-  void send_last_words(FrameKind kind, Message& body, Deadline deadline) noexcept;
+  /// thread (or the dying one) holds the connection's mutex, and needs nobody to drive. Returns
+  /// whether they were handed to the channel.
+  bool send_last_words(FrameKind kind, Message& body, Deadline deadline) noexcept;
 
   /// Sends what is buffered, as far as the channel takes it.
   void flush() noexcept override;

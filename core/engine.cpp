@@ -193,6 +193,10 @@ void Engine::report_uncaught(std::exception_ptr const& exception) const noexcept
   }
 }
 
+void Engine::report_unheard(Error const& error) const noexcept {
+  if (unheard_) unheard_(error);
+}
+
 void Engine::run_commands() {
   std::uint64_t rings = 0;
   [[maybe_unused]] auto const drained = ::read(kick_, &rings, sizeof rings);

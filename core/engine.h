@@ -98,6 +98,9 @@ class Engine {
   /// Set before the first callback.
   void on_uncaught(std::function<void(ExceptionText)> handler) { uncaught_ = std::move(handler); }
   void report_uncaught(std::exception_ptr const& exception) const noexcept;
+  /// Hears of errors that ended a stream that nobody waits for. Set before the first callback.
+  void on_unheard(std::function<void(Error const&)> handler) { unheard_ = std::move(handler); }
+  void report_unheard(Error const& error) const noexcept;
   [[nodiscard]] TimerQueue& timers() noexcept { return *timers_; }
   [[nodiscard]] Options const& options() const noexcept { return options_; }
 
@@ -229,6 +232,7 @@ class Engine {
   std::shared_ptr<TimerQueue> timers_;
   std::thread backup_thread_;
   std::function<void(ExceptionText)> uncaught_;
+  std::function<void(Error const&)> unheard_;
   SerialThread callbacks_{"callbacks of streams"};
 };
 

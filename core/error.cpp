@@ -13,8 +13,10 @@
 namespace cohort {
 namespace {
 
-std::string headline(ErrorKind kind, std::string const& reason, Provenance const& where,
-                     std::string const& exception_type, std::optional<ExitReport> const& exit) {
+constexpr std::string_view kLastLines = "\nlast lines of its stderr:\n";
+
+std::string compose(ErrorKind kind, std::string const& reason, Provenance const& where,
+                    std::string const& exception_type, std::optional<ExitReport> const& exit) {
   std::string line;
   if (!where.worker.is_master() || !where.host.empty() || where.pid != 0) {
     line += where.worker.is_master() ? "master" : "worker " + where.worker.to_string();
@@ -31,8 +33,7 @@ std::string headline(ErrorKind kind, std::string const& reason, Provenance const
   line += to_string(kind);
   if (!exception_type.empty()) line += ": " + exception_type;
   if (!reason.empty()) line += ": " + reason;
-  if (exit && !exit->stderr_tail.empty())
-    line += "\nlast lines of its stderr:\n" + exit->stderr_tail;
+  if (exit && !exit->stderr_tail.empty()) line.append(kLastLines).append(exit->stderr_tail);
   return line;
 }
 
@@ -72,12 +73,19 @@ std::string ExitReport::to_string() const {
 
 Error::Error(ErrorKind kind, std::string reason, Provenance where, std::string exception_type,
              std::optional<ExitReport> exit)
-    : std::runtime_error(headline(kind, reason, where, exception_type, exit)),
+    : std::runtime_error(compose(kind, reason, where, exception_type, exit)),
       kind_(kind),
       reason_(std::move(reason)),
       where_(std::move(where)),
       exception_type_(std::move(exception_type)),
       exit_(std::move(exit)) {}
+
+std::string Error::headline() const {
+  std::string_view const all = what();
+  bool const has_lines = exit_ && !exit_->stderr_tail.empty();
+  return std::string(all.substr(
+      0, has_lines ? all.size() - kLastLines.size() - exit_->stderr_tail.size() : all.size()));
+}
 
 void throw_errno(char const* call, int error) {
   throw std::system_error(error, std::generic_category(), call);

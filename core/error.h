@@ -57,6 +57,8 @@ class Error : public std::runtime_error {
   Error(ErrorKind kind, std::string reason, Provenance where = {}, std::string exception_type = {},
         std::optional<ExitReport> exit = std::nullopt);
 
+  /// what() without the worker's last lines on stderr: for who has seen those when they came.
+  [[nodiscard]] std::string headline() const;
   /// What can be done about it.
   [[nodiscard]] ErrorKind kind() const noexcept { return kind_; }
   /// The reason alone; for `kFailed` it is what() of the exception that the function threw.

@@ -2,6 +2,10 @@
 
 namespace cohort {
 
+std::optional<Error> Subscription::State::error() const {
+  return in->reason() == CloseReason::kFailed ? in->error() : std::nullopt;
+}
+
 Subscription::~Subscription() {
   if (!state_) return;
   if (state_->engine.birthplace().is_elsewhere()) {
@@ -23,9 +27,7 @@ void Subscription::detach() && {
   auto const state = std::exchange(state_, nullptr);
   if (!state) return;
   bool const had_ended = state->fate.exchange(State::Fate::kDetached) == State::Fate::kEnded;
-  if (had_ended && state->thrown && !state->observed) {
-    state->engine.report_uncaught(state->thrown);
-  }
+  if (had_ended && !state->observed) detail::Unheard(*state).report(state->engine);
 }
 
 Subscription::State& Subscription::state() const {
@@ -41,11 +43,8 @@ CloseReason Subscription::wait() const {
   subscribed.engine.wait(subscribed.done);
   subscribed.observed = true;
   if (subscribed.thrown) std::rethrow_exception(subscribed.thrown);
-  auto const reason = subscribed.in->reason();
-  if (auto const error = subscribed.in->error(); error && reason == CloseReason::kFailed) {
-    throw Error(*error);
-  }
-  return reason;
+  if (auto const error = subscribed.error()) throw Error(*error);
+  return subscribed.in->reason();
 }
 
 bool Subscription::wait_for(Clock::duration duration) const {
@@ -56,10 +55,19 @@ bool Subscription::wait_for(Clock::duration duration) const {
 void detail::end_subscription(Subscription::State& state) {
   state.in->feed({});  // it held the callbacks, which hold it
   auto& engine = state.engine;
-  auto const thrown = state.thrown;
+  Unheard const unheard(state);
   auto const before = state.fate.exchange(Subscription::State::Fate::kEnded);
   state.done.set(engine);
-  if (thrown && before == Subscription::State::Fate::kDetached) engine.report_uncaught(thrown);
+  if (before == Subscription::State::Fate::kDetached) unheard.report(engine);
+}
+
+detail::Unheard::Unheard(Subscription::State const& state) : thrown(state.thrown) {
+  if (!thrown && !state.tells_error) error = state.error();
+}
+
+void detail::Unheard::report(Engine& engine) const noexcept {
+  if (thrown) return engine.report_uncaught(thrown);
+  if (error) engine.report_unheard(*error);
 }
 
 }  // namespace cohort

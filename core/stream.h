@@ -31,8 +31,14 @@ namespace cohort {
 namespace detail {
 
 struct Ignore {
-  void operator()(auto const&...) const noexcept {}
+  void operator()(CloseReason) const noexcept {}
 };
+template <class F>
+concept TakesError = std::invocable < F,
+        CloseReason, std::optional<Error>
+const& > ;
+template <class F>
+concept EndCallback = std::invocable<F, CloseReason> || TakesError<F>;
 
 }  // namespace detail
 
@@ -160,6 +166,10 @@ class [[nodiscard]] Subscription {
     enum class Fate : std::uint8_t { kHeld, kDetached, kEnded };
     std::atomic<Fate> fate{Fate::kHeld};  // whichever of detaching and ending comes second reports
     bool observed = false;                // wait() has thrown it, or had nothing to throw
+    bool tells_error = false;             // on_end takes it
+
+    /// What ended the stream, where that is an Error.
+    [[nodiscard]] std::optional<Error> error() const;
   };
 
   /// @cond of cohort itself
@@ -192,6 +202,8 @@ class [[nodiscard]] Subscription {
   CloseReason wait() const;
   /// Whether the end came in that time. Throws std::logic_error as wait() does, and nothing else.
   [[nodiscard]] bool wait_for(Clock::duration duration) const;
+  /// The Error that ended the stream, once it has ended with one.
+  [[nodiscard]] std::optional<Error> error() const { return state().error(); }
   /// False for a default-constructed, moved-from or detached one.
   [[nodiscard]] bool valid() const noexcept { return state_ != nullptr; }
 
@@ -273,7 +285,10 @@ class Stream {
   /// Where on_element returns false, the stream is closed. Where a callback throws, too, and wait()
   /// throws that; of a detached one, a worker dies (on_failure hears), and a master, or a worker
   /// that serve() made, logs it. Throws Error (kRefused) where no thread can be started for them.
-  template <std::invocable<T> OnElement, std::invocable<CloseReason> OnEnd = detail::Ignore>
+  /// An `on_end(CloseReason, std::optional<Error> const&)` is given the Error that ended the
+  /// stream, too. Without one, that Error of a detached subscription is a line in the log: a
+  /// warning where the function threw, else of level info.
+  template <std::invocable<T> OnElement, detail::EndCallback OnEnd = detail::Ignore>
   Subscription subscribe(OnElement on_element, OnEnd on_end = {}) &&;
 
  private:
@@ -358,17 +373,27 @@ struct StreamConsumer {
 
 /// Ends a subscription: releases what it holds, and tells of an exception that nobody waits for.
 void end_subscription(Subscription::State& state);
+/// What nobody has heard of one that has ended, and was detached: what a callback threw, else the
+/// Error of the stream.
+struct Unheard {
+  explicit Unheard(Subscription::State const& state);
+  void report(Engine& engine) const noexcept;
+
+  std::exception_ptr thrown{};
+  std::optional<Error> error{};
+};
 
 }  // namespace detail
 
 /// @cond
 template <class T>
-template <std::invocable<T> OnElement, std::invocable<CloseReason> OnEnd>
+template <std::invocable<T> OnElement, detail::EndCallback OnEnd>
 Subscription Stream<T>::subscribe(OnElement on_element, OnEnd on_end) && {
   static_cast<void>(in());  // throws where there is none
   auto state =
       std::shared_ptr<Subscription::State>(new Subscription::State{.engine = *engine_, .in = in_});
   engine_->callbacks().start();  // what arrives finds it there
+  state->tells_error = detail::TakesError<OnEnd>;
   bool const has_more = this->has_more();
   using Consumer = detail::StreamConsumer<T, OnElement, OnEnd>;
   auto consumer = std::shared_ptr<Consumer>(
@@ -406,7 +431,13 @@ void detail::StreamConsumer<T, OnElement, OnEnd>::end(Subscription::State& state
   auto const reason = stream.reason();
   if (reason == CloseReason::kOpen) return;
   try {
-    if (!state.dropped.load()) (*on_end)(reason);
+    if (!state.dropped.load()) {
+      if constexpr (TakesError<OnEnd>) {
+        (*on_end)(reason, state.error());
+      } else {
+        (*on_end)(reason);
+      }
+    }
   } catch (abi::__forced_unwind const&) {
     note_end_of_thread(state);
     end_subscription(state);

@@ -52,6 +52,33 @@ TEST_P(Subscriptions, TellASubscriptionHowTheyFailed) {
   EXPECT_EQ(calls, 3);
 }
 
+TEST_P(Subscriptions, TellOnEndWhyTheyFailedThoughTheyAreDetached) {
+  test::Signal ended;
+  std::optional<Error> why;
+  peers.open(fn<&Fountain::count_then_throw>, 3)
+      .output
+      .subscribe([](int) {},
+                 [&](CloseReason reason, std::optional<Error> const& error) {
+                   EXPECT_EQ(reason, CloseReason::kFailed);
+                   why = error;
+                   ended.set();
+                 })
+      .detach();
+  ASSERT_TRUE(ended.wait());
+  ASSERT_TRUE(why);
+  EXPECT_EQ(why->reason(), "dry");
+}
+
+TEST_P(Subscriptions, HaveTheErrorThatEndedThem) {
+  auto const failed = peers.open(fn<&Fountain::count_then_throw>, 3).output.subscribe([](int) {});
+  ASSERT_TRUE(failed.wait_for(test::kBound));
+  ASSERT_TRUE(failed.error());
+  EXPECT_EQ(failed.error()->reason(), "dry");
+  auto const finished = peers.open(fn<&Fountain::count>, 3).output.subscribe([](int) {});
+  EXPECT_EQ(finished.wait(), CloseReason::kFinished);
+  EXPECT_FALSE(finished.error());
+}
+
 TEST_P(Subscriptions, FeedACallbackOfTheWorker) {
   auto open = peers.open(fn<&Fountain::sum_by_callback>);
   open.result.get();
