@@ -4,6 +4,9 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <type_traits>
+
+#include "core/named_value.h"
 
 namespace cohort {
 
@@ -42,8 +45,20 @@ struct Settings {
 
   template <class Archive>
   void serialize(Archive& archive, unsigned) {
-    archive& max_message_size& stream_window& heartbeat_interval& heartbeat_timeout&
-        handshake_timeout& shutdown_timeout& spin;
+    archive& make_nvp("max_message_size", max_message_size) &
+        make_nvp("stream_window", stream_window);
+    auto const take = [&archive](char const* name, auto& duration) {
+      std::int64_t count = duration.count();
+      archive& make_nvp(name, count);
+      if constexpr (Archive::is_loading::value) {
+        duration = std::remove_reference_t<decltype(duration)>(count);
+      }
+    };
+    take("heartbeat_interval", heartbeat_interval);
+    take("heartbeat_timeout", heartbeat_timeout);
+    take("handshake_timeout", handshake_timeout);
+    take("shutdown_timeout", shutdown_timeout);
+    take("spin", spin);
   }
   /// @endcond
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -9,18 +10,20 @@
 #include <tuple>
 #include <utility>
 
+#include "launch/loss_teller.h"
 #include "launch/spawn.h"
 
 namespace cohort {
 
 /// Connects when it is first called, and again by the next call after its connection was lost.
 /// Calls that were under way when that happened fail as kDisconnected, and are never made twice:
-/// only their caller knows whether that would do harm. Each loss is told to `on_loss` once, by the
-/// call that finds it, on its thread and before it reconnects; on_loss may call through the handle
-/// itself, and what it throws, that call throws. A Session is opened anew with each connection,
-/// from the same arguments. Where the worker is gone for good, a call throws what connect() throws.
-/// Any thread may call; while one connects, which takes as long as connect(), the others wait. It
-/// may outlive the Cluster.
+/// only their caller knows whether that would do harm. Each loss is told to `on_loss` once, when it
+/// happens, on the thread of on_failure; what it throws is a line in the log. A call that finds the
+/// connection lost waits until that was told, and then reconnects; on_loss may call through the
+/// handle itself. A Session is opened anew with each connection, from the same arguments. Where the
+/// worker is gone for good, a call throws what connect() throws. Any thread may call; while one
+/// connects, which takes as long as connect(), the others wait. It may outlive the Cluster. When it
+/// goes, it waits for an on_loss that runs, save in that itself.
 template <class W, class... SessionInit>
 class Managed {
  public:
@@ -29,12 +32,22 @@ class Managed {
           SessionInit... session_init)
       : runtime_(std::move(runtime)),
         ref_(std::move(ref)),
-        on_loss_(std::move(on_loss)),
+        teller_(std::make_shared<LossTeller>(std::move(on_loss))),
         session_init_(std::move(session_init)...) {}
   /// The same, by way of a cluster.
   Managed(Cluster& cluster, WorkerRef<W> ref, std::function<void()> on_loss = {},
           SessionInit... session_init)
       : Managed(cluster.runtime(), std::move(ref), std::move(on_loss), std::move(session_init)...) {
+  }
+
+  Managed(Managed const&) = delete;
+  Managed& operator=(Managed const&) = delete;
+  ~Managed() {
+    {
+      std::lock_guard const lock(mutex_);
+      worker_.reset();
+    }
+    teller_->close(*runtime_);
   }
 
   /// As Worker<W>::call; throws what connected() throws.
@@ -49,24 +62,33 @@ class Managed {
   }
   /// The worker of the present connection, for open(), stream(), post(): made where there is none.
   /// Ask anew for each use: one that is kept keeps its connection, and does not reconnect. Throws
-  /// what connect() throws, and what on_loss throws.
+  /// what connect() throws.
   [[nodiscard]] std::shared_ptr<Worker<W> const> connected() {
     std::unique_lock lock(mutex_);
     for (;;) {
       settled_.wait(lock, [this] { return !connecting_; });
-      if (worker_ && worker_->alive()) return worker_;
       if (!worker_) break;
-      auto lost = std::exchange(worker_, nullptr);
-      lock.unlock();  // what follows is the user's code, or waits
-      lost.reset();
-      if (on_loss_) on_loss_();
-      lock.lock();
+      bool const is_lost = !worker_->alive();
+      auto const losses = is_lost ? number_ : number_ - 1;
+      if (!teller_->has_told(losses, *runtime_)) {
+        lock.unlock();
+        teller_->wait_for(losses, *runtime_);
+        lock.lock();
+        continue;
+      }
+      if (is_lost) break;
+      return worker_;
     }
+    auto const lost = std::exchange(worker_, nullptr);
     connecting_ = true;  // others wait for this one connection
     lock.unlock();
     Connecting fresh{*this};
-    fresh.worker = std::make_shared<Worker<W> const>(std::apply(
-        [&](auto const&... init) { return connect(runtime_, ref_, init...); }, session_init_));
+    auto const client = RemoteClient::connect(runtime_, ref_.address);
+    auto worker = std::make_shared<Worker<W> const>(client);
+    std::apply([&](auto const&... init) { detail::open_first_session(*worker, init...); },
+               session_init_);
+    fresh.number = teller_->watch(*client, runtime_);
+    fresh.worker = std::move(worker);
     return fresh.worker;
   }
 
@@ -75,9 +97,11 @@ class Managed {
   struct Connecting {
     Managed& managed;
     std::shared_ptr<Worker<W> const> worker{};
+    std::uint64_t number = 0;
     ~Connecting() {
       std::lock_guard const lock(managed.mutex_);
       managed.worker_ = worker;
+      if (worker) managed.number_ = number;
       managed.connecting_ = false;
       managed.settled_.notify_all();
     }
@@ -85,12 +109,13 @@ class Managed {
 
   std::shared_ptr<Runtime> const runtime_;
   WorkerRef<W> const ref_;
-  std::function<void()> const on_loss_;
+  std::shared_ptr<LossTeller> const teller_;
   std::tuple<SessionInit...> const session_init_;
   std::mutex mutex_;
   std::condition_variable settled_;
   bool connecting_ = false;
   std::shared_ptr<Worker<W> const> worker_;
+  std::uint64_t number_ = 0;  // which of its connections that is
 };
 
 }  // namespace cohort

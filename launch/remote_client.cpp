@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <stdexcept>
 #include <system_error>
@@ -54,6 +55,21 @@ void let_go(std::shared_ptr<Runtime> const& runtime, RemoteClient* client) noexc
 
 }  // namespace
 
+std::vector<std::uint32_t> parse_worker_path(std::string const& id) {
+  std::vector<std::uint32_t> path;
+  char const* at = id.data();
+  char const* const end = at + id.size();
+  while (id != WorkerId().to_string()) {
+    auto const [stop, error] = std::from_chars(at, end, path.emplace_back());
+    if (error == std::errc{} && stop == end) break;
+    if (error != std::errc{} || *stop != '.') {
+      throw std::invalid_argument('"' + id + "\" is no worker's number");
+    }
+    at = stop + 1;
+  }
+  return path;
+}
+
 std::shared_ptr<RemoteClient> RemoteClient::connect(std::shared_ptr<Runtime> runtime,
                                                     WorkerAddress const& address) {
   runtime->engine.birthplace().require_here();
@@ -88,14 +104,15 @@ std::shared_ptr<RemoteClient> RemoteClient::connect(std::shared_ptr<Runtime> run
 
 RemoteClient::~RemoteClient() {
   if (connection_)
-    connection_->close(ErrorKind::kDisconnected, "the handle on this worker is gone");
+    connection_->close(ErrorKind::kDisconnected, kHandleIsGone);
 }
 
 /// The last owner lets go of it next: see let_go().
-void RemoteClient::release() {}
+void RemoteClient::release() { tell_nobody(); }
 
 void RemoteClient::drop_connection() {
   connection_->close(ErrorKind::kDisconnected, "the connection was dropped");
+  runtime_->engine.run_locked([this] { lose(); });
 }
 
 void RemoteClient::kill() {

@@ -10,6 +10,9 @@
 
 namespace cohort {
 
+/// What WorkerId::to_string() made of it. Throws std::invalid_argument.
+[[nodiscard]] std::vector<std::uint32_t> parse_worker_path(std::string const& id);
+
 /// Where a worker is to be found by the processes of its session. Travels as an argument.
 struct WorkerAddress {
   std::vector<std::uint32_t> path{};  ///< of its id
@@ -19,9 +22,14 @@ struct WorkerAddress {
   Endpoint endpoint{};
   Settings settings{};  ///< the server's, which its clients use as well
 
+  /// For any archive of Boost's.
   template <class Archive>
   void serialize(Archive& archive, unsigned) {
-    archive& path& name& host& pid& endpoint& settings;
+    auto id = WorkerId(path).to_string();  // "master" for the empty one
+    archive& make_nvp("id", id);
+    if constexpr (Archive::is_loading::value) path = parse_worker_path(id);
+    archive& make_nvp("name", name) & make_nvp("host", host) & make_nvp("pid", pid) &
+        make_nvp("endpoint", endpoint) & make_nvp("settings", settings);
   }
 };
 

@@ -57,6 +57,19 @@ std::vector<Worker<W>> spawn_encoded(Cluster& cluster, SpawnOptions const& optio
   return workers;
 }
 
+/// The Session of a fresh connection, where its worker type has one that takes this.
+template <class W, class... SessionInit>
+void open_first_session(Worker<W> const& worker, SessionInit&&... init) {
+  static_assert(sizeof...(SessionInit) <= 1, "connect takes one argument for the Session at most");
+  if constexpr (sizeof...(SessionInit) != 0) {
+    worker.open_session(std::forward<SessionInit>(init)...);
+  } else if constexpr (requires { typename W::Session; }) {
+    if constexpr (std::is_same_v<typename InitOf<typename W::Session>::type, NoInit>) {
+      worker.open_session(NoInit{});
+    }
+  }
+}
+
 }  // namespace detail
 
 /// Starts workers, each a process of this executable that holds one W, and waits until all of them
@@ -144,16 +157,8 @@ template <class W, class... Init>
 template <class W, class... SessionInit>
 [[nodiscard]] Worker<W> connect(std::shared_ptr<Runtime> const& runtime, WorkerRef<W> const& ref,
                                 SessionInit&&... session_init) {
-  static_assert(sizeof...(SessionInit) <= 1, "connect takes one argument for the Session at most");
   Worker<W> worker(RemoteClient::connect(runtime, ref.address));
-  if constexpr (sizeof...(SessionInit) != 0) {
-    worker.open_session(std::forward<SessionInit>(session_init)...);
-  } else if constexpr (requires { typename W::Session; }) {
-    if constexpr (std::is_same_v<typename detail::InitOf<typename W::Session>::type,
-                                 detail::NoInit>) {
-      worker.open_session(detail::NoInit{});
-    }
-  }
+  detail::open_first_session(worker, std::forward<SessionInit>(session_init)...);
   return worker;
 }
 /// The same, by way of a cluster.

@@ -42,7 +42,8 @@ void open_session(std::shared_ptr<Connection> const& connection, Init const& ini
 }  // namespace detail
 
 /// Where a worker is to be found: copy it, send it as an argument, and connect() with it, in any
-/// process of the session: its master, and its workers at any depth. It keeps nothing alive.
+/// process of the session: its master, and its workers at any depth. It keeps nothing alive. Any
+/// archive of Boost takes it, text and XML, too.
 template <class W>
 struct WorkerRef {
   WorkerAddress address{};  ///< for connect()
@@ -50,7 +51,7 @@ struct WorkerRef {
   /// @cond
   template <class Archive>
   void serialize(Archive& archive, unsigned) {
-    archive& address;
+    archive& make_nvp("address", address);
   }
   /// @endcond
 };

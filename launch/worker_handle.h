@@ -11,6 +11,12 @@
 
 namespace cohort {
 
+/// Why a call fails whose handle went before its answer came.
+inline constexpr char kHandleIsGone[] =
+    "the handle on this worker was destroyed before the answer came: keep the Worker until then "
+    "(one "
+    "that is not given a name is destroyed at the end of its statement)";
+
 class WorkerHandle {
  public:
   virtual ~WorkerHandle() = default;

@@ -8,6 +8,7 @@
 
 #include "core/clock.h"
 #include "core/fork.h"
+#include "core/named_value.h"
 
 namespace cohort {
 
@@ -54,7 +55,7 @@ struct Endpoint {
 
   template <class Archive>
   void serialize(Archive& archive, unsigned) {
-    archive& host& port;
+    archive& make_nvp("host", host) & make_nvp("port", port);
   }
 };
 

@@ -197,6 +197,32 @@ TEST_P(Sessions, AreOpenedAnewByAManagedHandleThatLostItsConnection) {
   EXPECT_EQ(losses, 2);
 }
 
+TEST_P(Sessions, TellAManagedHandleOfTheirLossThoughNobodyCalls) {
+  auto const worker = start();
+  std::atomic<int> losses{0};
+  cohort::Managed<Everything, std::string> managed(
+      cluster(), worker.ref(), [&] { ++losses; }, "steady");
+  EXPECT_EQ(managed.call(fn<&Everything::greet>).get(), "steady1");
+  EXPECT_EQ(losses, 0);
+  managed.connected()->drop_connection();
+  EXPECT_TRUE(eventually([&] { return losses == 1; })) << "without a call";
+  EXPECT_EQ(managed.call(fn<&Everything::greet>).get(), "steady1");
+  worker.shut_down();
+  EXPECT_TRUE(eventually([&] { return losses == 2; })) << "the worker's end";
+}
+
+TEST_P(Sessions, LogWhatTheCallbackThrowsThatHearsOfTheirLoss) {
+  auto const worker = start();
+  auto const here = cohort::serve<Everything>(cluster(), {}, 0);
+  auto records = here.log(cohort::LogLevel::kError);
+  cohort::Managed<Everything, std::string> managed(
+      cluster(), worker.ref(), [] { throw std::runtime_error("lost, and how"); }, "steady");
+  managed.connected()->drop_connection();
+  ASSERT_TRUE(records.wait_for(kBound));
+  EXPECT_EQ(records.next()->text, "on_loss of a Managed threw std::runtime_error: lost, and how");
+  EXPECT_EQ(managed.call(fn<&Everything::greet>).get(), "steady1") << "goes on";
+}
+
 TEST_P(Sessions, LoseWhatIsUnderWayWithTheirConnectionAndDoNotRepeatIt) {
   auto const worker = start();
   auto kept = worker.open(fn<&Everything::keep>);
