@@ -80,9 +80,14 @@ std::string describe_error(int error) {
 void initialise() {
   int initialised = 0;
   MPI_Initialized(&initialised);
-  if (initialised != 0) return;
-
   int provided = MPI_THREAD_SINGLE;
+  if (initialised != 0) {  // by us, or by the program's own code before start_app
+    MPI_Query_thread(&provided);
+    if (provided == MPI_THREAD_MULTIPLE) return;
+    throw std::runtime_error(
+        "the program has called MPI_Init before cohort does: leave the call out, or ask for "
+        "MPI_THREAD_MULTIPLE (MPI_Init_thread)");
+  }
   int const result = MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided);
   if (result != MPI_SUCCESS) throw std::runtime_error("MPI_Init_thread failed");
   if (provided != MPI_THREAD_MULTIPLE) {
