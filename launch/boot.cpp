@@ -29,11 +29,12 @@ struct Travelling {
   Settings settings;
   ShutdownOn shutdown_on{};
   std::optional<unsigned> umask;
+  bool forwards_stderr = false;
 
   template <class Archive>
   void serialize(Archive& archive, unsigned) {
     archive& secret& path& serial& parent_pid& inherited_socket& master& over_mpi& transport&
-        settings& shutdown_on& umask;
+        settings& shutdown_on& umask& forwards_stderr;
   }
 };
 
@@ -52,6 +53,7 @@ std::vector<std::byte> to_bytes(BootRecord const& record) {
   travelling.settings = record.settings;
   travelling.shutdown_on = record.shutdown_on;
   travelling.umask = record.umask;
+  travelling.forwards_stderr = record.forwards_stderr;
   Message message;
   message.append(&kProtocolVersion, sizeof kProtocolVersion);
   encode(message, travelling);
@@ -90,7 +92,8 @@ BootRecord read_boot_record(UniqueFd pipe, Deadline deadline) {
                     .transport = travelling.transport,
                     .settings = travelling.settings,
                     .shutdown_on = travelling.shutdown_on,
-                    .umask = travelling.umask};
+                    .umask = travelling.umask,
+                    .forwards_stderr = travelling.forwards_stderr};
   sodium_memzero(bytes.data(), bytes.size());
   sodium_memzero(travelling.secret.data(), travelling.secret.size());
   return record;

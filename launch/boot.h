@@ -33,6 +33,7 @@ struct BootRecord {
   Settings settings;
   ShutdownOn shutdown_on{};
   std::optional<unsigned> umask;
+  bool forwards_stderr = false;  ///< the master does, to its own
 };
 
 /// At most 64 KiB, so that it fits a pipe's buffer.

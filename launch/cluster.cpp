@@ -198,10 +198,11 @@ std::vector<std::shared_ptr<RemoteWorker>> Cluster::spawn_workers(
         options, settings));
   }
   for (auto const& worker : workers) session_->add(worker->serial(), worker);
+  SharedFiles files{.are_emptied = places.group_size == 0};  // else it is for a lost one's place
   if (hall_) {
-    start_under_mpi(workers, options, settings, deadline);
+    start_under_mpi(workers, options, settings, deadline, files);
   } else {
-    session_->starter.run([&] { start_processes(workers, options, settings); });
+    session_->starter.run([&] { start_processes(workers, options, settings, files); });
   }
 
   try {
@@ -241,16 +242,21 @@ void Cluster::start_threads(SpawnOptions const& options) {
 }
 
 void Cluster::start_processes(std::span<std::shared_ptr<RemoteWorker> const> workers,
-                              SpawnOptions const& options, Settings const& settings) {
+                              SpawnOptions const& options, Settings const& settings,
+                              SharedFiles& files) {
   for (auto const& worker : workers) {
     try {
       worker->adopt(start_local_process(boot_record(*worker, options, settings),
                                         session_->options.worker_arguments, options,
-                                        open_outputs(options)));
+                                        open_outputs(options, owner_of(*worker), files)));
     } catch (std::exception const& error) {
       worker->fail_to_start(error.what());
     }
   }
+}
+
+OutputOwner Cluster::owner_of(RemoteWorker const& worker) const {
+  return {.index = worker.index(), .id = worker.id(), .host = session_->runtime->host};
 }
 
 BootRecord Cluster::boot_record(RemoteWorker const& worker, SpawnOptions const& options,
@@ -264,18 +270,19 @@ BootRecord Cluster::boot_record(RemoteWorker const& worker, SpawnOptions const& 
           .transport = session_->options.transport,
           .settings = settings,
           .shutdown_on = options.shutdown_on,
-          .umask = options.umask};
+          .umask = options.umask,
+          .forwards_stderr = options.redirect_stderr.mode == Redirect::Mode::kForward};
 }
 
 /// Each worker is started by an agent of its own, side by side.
 void Cluster::start_under_mpi(std::span<std::shared_ptr<RemoteWorker> const> workers,
                               SpawnOptions const& options, Settings const& settings,
-                              Deadline deadline) {
+                              Deadline deadline, SharedFiles& files) {
   for (auto const& worker : workers) {
     worker->expect_plane();
     try {
-      auto outputs =
-          open_outputs(options);  // first: an agent that is not used is lost, and its rank
+      // First: an agent that is not used is lost, and its rank.
+      auto outputs = open_outputs(options, owner_of(*worker), files);
       auto find_agent =
           ranks_ != nullptr ? take_rank(worker, options, deadline) : spawn_agent(worker, deadline);
       remember_start(

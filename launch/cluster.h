@@ -29,6 +29,7 @@ struct AgentHandle;
 class WorkerHandle;
 
 struct BootRecord;
+struct SharedFiles;
 struct Runtime;
 
 /// One per master. Any thread may spawn through it. What belongs to the workers that it spawned
@@ -105,9 +106,10 @@ class Cluster {
   void end_workers();
   void start_threads(SpawnOptions const& options);
   void start_processes(std::span<std::shared_ptr<RemoteWorker> const> workers,
-                       SpawnOptions const& options, Settings const& settings);
+                       SpawnOptions const& options, Settings const& settings, SharedFiles& files);
   void start_under_mpi(std::span<std::shared_ptr<RemoteWorker> const> workers,
-                       SpawnOptions const& options, Settings const& settings, Deadline deadline);
+                       SpawnOptions const& options, Settings const& settings, Deadline deadline,
+                       SharedFiles& files);
   /// Waits for a worker's agent, which has no socket where it does not come in time. Throws
   /// std::runtime_error where there is none.
   using FindAgent = std::function<AgentHandle()>;
@@ -117,6 +119,7 @@ class Cluster {
   [[nodiscard]] FindAgent take_rank(std::shared_ptr<RemoteWorker> const& worker,
                                     SpawnOptions const& options, Deadline deadline);
 
+  [[nodiscard]] OutputOwner owner_of(RemoteWorker const& worker) const;
   [[nodiscard]] BootRecord boot_record(RemoteWorker const& worker, SpawnOptions const& options,
                                        Settings const& settings) const;
 

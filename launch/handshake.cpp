@@ -205,7 +205,7 @@ void handshake_with_master(int socket, Secret const& secret, std::string_view de
   if (verdict.verdict == Verdict::kWelcome) return;
   std::string text(std::min(verdict.text_length, kListingAtMost), '\0');
   receive(text.data(), text.size());
-  throw std::runtime_error("refused by the master: " + text);
+  throw RefusedByMaster("refused by the master: " + text);
 }
 
 }  // namespace cohort

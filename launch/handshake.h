@@ -75,6 +75,11 @@ struct HangUp : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// The master knows us, does not want us, and said why.
+struct RefusedByMaster : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 /// The worker's side, blocking. Throws std::runtime_error with one line where the master is not
 /// the right one or refuses, HangUp where it hangs up, std::system_error (ETIMEDOUT) where it is
 /// too slow.

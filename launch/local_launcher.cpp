@@ -24,7 +24,7 @@ std::pair<UniqueFd, UniqueFd> make_pipe() {
 
 /// Arranges the child's descriptor; gives the pipe to read from, where there is one.
 UniqueFd redirect(std::vector<StartPlan::Inherited>& files, Redirect const& redirect,
-                  int descriptor) {
+                  int descriptor, OutputOwner const& owner, SharedFiles& shared) {
   switch (redirect.mode) {
     case Redirect::Mode::kPipe:
     case Redirect::Mode::kForward: {
@@ -39,12 +39,15 @@ UniqueFd redirect(std::vector<StartPlan::Inherited>& files, Redirect const& redi
     }
     case Redirect::Mode::kAppend:
     case Redirect::Mode::kTruncate: {
-      int const how = redirect.mode == Redirect::Mode::kAppend ? O_APPEND : O_TRUNC;
+      auto const path = path_for(redirect.path, owner);
+      bool const empties = redirect.mode == Redirect::Mode::kTruncate && shared.are_emptied &&
+                           shared.emptied.insert(path).second;
+      int const how = O_APPEND | (empties ? O_TRUNC : 0);  // others may have it open
       // A FIFO that nobody reads must not hold the launcher up: it fails instead (ENXIO).
-      UniqueFd file(::open(redirect.path.c_str(),
-                           O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | how, 0666));
+      UniqueFd file(
+          ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | how, 0666));
       if (!file) {
-        throw std::runtime_error("cannot open " + redirect.path.string() +
+        throw std::runtime_error("cannot open " + path.string() +
                                  " for a worker's output: " + std::strerror(errno));
       }
       set_nonblocking(file.get(), false);
@@ -88,10 +91,12 @@ Starter Starter::here() {
           }};
 }
 
-Outputs open_outputs(SpawnOptions const& options) {
+Outputs open_outputs(SpawnOptions const& options, OutputOwner const& owner, SharedFiles& shared) {
   Outputs outputs;
-  outputs.stdout_pipe = redirect(outputs.files, options.redirect_stdout, STDOUT_FILENO);
-  outputs.stderr_pipe = redirect(outputs.files, options.redirect_stderr, STDERR_FILENO);
+  outputs.stdout_pipe =
+      redirect(outputs.files, options.redirect_stdout, STDOUT_FILENO, owner, shared);
+  outputs.stderr_pipe =
+      redirect(outputs.files, options.redirect_stderr, STDERR_FILENO, owner, shared);
   return outputs;
 }
 
@@ -134,7 +139,9 @@ LocalProcess start_local_process(BootRecord boot, std::vector<std::string> const
   plan.arguments.push_back(
       options.executable.empty() && !wrapped ? std::string(::program_invocation_name) : program);
   plan.arguments.insert(plan.arguments.end(), extra_arguments.begin(), extra_arguments.end());
-  plan.arguments.push_back("--cohort-worker=" + boot.id.to_string());
+  plan.arguments.push_back("--cohort-worker=" + boot.id.to_string() + ",master=" + host_name() +
+                           ':' + std::to_string(::getpid()) +
+                           (options.name.empty() ? "" : ",name=" + options.name));
   plan.path = wrapped ? options.wrap.front() : program;
   plan.look_up = wrapped;  // a command
   plan.environment = child_environment(inherited_boot, starter.parent, options);

@@ -2,8 +2,10 @@
 // agent.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -78,9 +80,15 @@ struct Outputs {
   UniqueFd stdout_pipe;
   UniqueFd stderr_pipe;
 };
+/// The files of kTruncate that the workers of one spawn call share.
+struct SharedFiles {
+  bool are_emptied = true;  ///< by the first worker that has one
+  std::set<std::filesystem::path> emptied{};
+};
 /// Opens them here rather than in the process, so that a failure can name the file. Throws
 /// std::system_error or std::runtime_error.
-[[nodiscard]] Outputs open_outputs(SpawnOptions const& options);
+[[nodiscard]] Outputs open_outputs(SpawnOptions const& options, OutputOwner const& owner,
+                                   SharedFiles& shared);
 
 /// Starts one process. Call it from a thread that lives as long as the workers are to live: the
 /// kernel kills them (PR_SET_PDEATHSIG) when the thread that started them ends. `boot` says all but

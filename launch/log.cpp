@@ -24,6 +24,11 @@ spdlog::logger make_logger() {
   return logger;
 }
 
+spdlog::logger& logger() {
+  static spdlog::logger only = make_logger();
+  return only;
+}
+
 spdlog::level::level_enum to_spdlog(LogLevel level) {
   switch (level) {
     case LogLevel::kDebug:
@@ -112,10 +117,17 @@ std::string_view to_string(LogLevel level) noexcept {
   return kLevels[std::min<std::size_t>(static_cast<std::size_t>(level), 3)];
 }
 
+bool is_shown(LogLevel level) noexcept {
+  try {
+    return logger().should_log(to_spdlog(level));
+  } catch (...) {
+    return false;
+  }
+}
+
 void log(LogLevel level, std::string_view line) noexcept {
   try {
-    static spdlog::logger logger = make_logger();
-    logger.log(to_spdlog(level), "{}", line);
+    logger().log(to_spdlog(level), "{}", line);
     Subscribers::all().tell(level, line);
   } catch (...) {
     // A log that cannot be written must not end the program that it reports on.

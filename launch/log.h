@@ -72,6 +72,8 @@ class LogQueue {
 void add_log_subscriber(LogLevel level, std::uint32_t per_second, Writer<LogRecord> out,
                         Provenance here);
 
+/// Whether lines of that level are written to stderr.
+[[nodiscard]] bool is_shown(LogLevel level) noexcept;
 /// Throws std::invalid_argument where COHORT_LOG holds no level.
 void check_log_level();
 /// @endcond

@@ -24,7 +24,51 @@ std::string host_name() {
   return name.data();
 }
 
+std::filesystem::path path_for(std::filesystem::path const& path, OutputOwner const& owner) {
+  auto const& text = path.native();
+  std::string result;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      result += text[i];
+      continue;
+    }
+    switch (++i < text.size() ? text[i] : '\0') {
+      case 'i':
+        result += std::to_string(owner.index);
+        break;
+      case 'w':
+        result += owner.id.to_string();
+        break;
+      case 'h':
+        result += owner.host;
+        break;
+      case '%':
+        result += '%';
+        break;
+      default:
+        throw std::invalid_argument(
+            '"' + text + "\": \"" + text.substr(i - 1, 2) +
+            "\" means nothing: a path has %i (index), %w (the worker's number), %h (host) and %%");
+    }
+  }
+  return result;
+}
+
+namespace {
+
+void check_path(char const* name, Redirect const& redirect) {
+  try {
+    static_cast<void>(path_for(redirect.path, {}));
+  } catch (std::invalid_argument const& error) {
+    throw std::invalid_argument(std::string("SpawnOptions::") + name + ": " + error.what());
+  }
+}
+
+}  // namespace
+
 void check(SpawnOptions const& options) {
+  check_path("redirect_stdout", options.redirect_stdout);
+  check_path("redirect_stderr", options.redirect_stderr);
   for (auto const& [name, value] : options.environment) {
     if (name.empty() || name.find('=') != name.npos || name.find('\0') != name.npos ||
         value.find('\0') != value.npos) {

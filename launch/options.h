@@ -61,7 +61,8 @@ struct ClusterOptions {
   Settings settings{};                     ///< COHORT_... variables win
   /// What stands on a worker's command line, for a program that looks there before it asks
   /// is_worker_process(): `{"worker"}` for one with that subcommand. One argument follows them,
-  /// `--cohort-worker=ID`, which is there for whoever looks at the process.
+  /// `--cohort-worker=2,master=node7:4711,name=reader` (the worker's number, its master's machine
+  /// and pid, its SpawnOptions::name), which is there for whoever looks at the process.
   std::vector<std::string> worker_arguments{};
 };
 
@@ -84,7 +85,9 @@ struct WorkersChoice {
 
 /// Where a worker's stdout or stderr goes. A file is opened, and where it is missing created, by
 /// the master: a relative path begins at the master's working directory, and the master's umask
-/// applies. A file that cannot be opened is spawn's Error (kRefused).
+/// applies. A file that cannot be opened is spawn's Error (kRefused). In its path, `%i` is the
+/// worker's place among those of its spawn call, or in its Pool, from 0 (WorkerContext::index);
+/// `%w` its number, as in errors; `%h` the name of its machine; `%%` a percent sign.
 struct Redirect {
   /// What is done with it.
   enum class Mode {
@@ -93,8 +96,8 @@ struct Redirect {
     kForward,
     kNull,    ///< nowhere
     kAppend,  ///< to the end of a file; several workers may share it
-    /// To a file, emptied first. Each worker empties it anew and writes from its beginning: for one
-    /// worker alone, and not for a Pool, which starts replacements.
+    /// To the end of a file that is emptied first, by the first worker of the spawn call that has
+    /// it. Those that a Pool starts in the place of others empty nothing.
     kTruncate,
     kPipe,  ///< to a pipe that spawn_in_foreground hands to its caller
   };
@@ -107,7 +110,7 @@ struct Redirect {
   [[nodiscard]] static Redirect append(std::filesystem::path file) {
     return {Mode::kAppend, std::move(file)};
   }
-  /// To the file, emptied first.
+  /// To the file, emptied first. One for each worker: `Redirect::truncate("out.%i")`.
   [[nodiscard]] static Redirect truncate(std::filesystem::path file) {
     return {Mode::kTruncate, std::move(file)};
   }
@@ -125,6 +128,12 @@ enum class ShutdownOn : std::uint8_t {
 /// Hears of a worker's end: of the first failure alone, where it has several. What a callback of a
 /// stream throws in a worker that serve() made is a line in the log instead, and ends nothing.
 using OnFailure = std::function<void(Error const&)>;
+
+/// An on_failure that ends the job: `{.on_failure = cohort::end_job}`. This process says so in a
+/// line on stderr and exits with status 1, without destructors, whatever it is doing; its workers
+/// end as they do whenever it goes (see ShutdownOn), and mpirun with 1. In a worker it ends that
+/// worker, whose master hears of it as of any failure.
+[[noreturn]] void end_job(Error const& error);
 
 /// Options of one spawn call; all have defaults: `spawn<W>(cluster, {.count = 4}, init)`.
 struct SpawnOptions {
@@ -167,6 +176,15 @@ struct SpawnOptions {
 };
 
 /// @cond of cohort itself
+/// What the path of a Redirect says of a worker.
+struct OutputOwner {
+  std::uint32_t index = 0;
+  WorkerId id{};
+  std::string host{};
+};
+/// The file of that worker. Throws std::invalid_argument for a `%` that means nothing.
+[[nodiscard]] std::filesystem::path path_for(std::filesystem::path const& path,
+                                             OutputOwner const& owner);
 /// Throws std::invalid_argument that says what is wrong with them.
 void check(SpawnOptions const& options);
 /// The same where a pipe would have no reader: outside spawn_in_foreground.

@@ -1,5 +1,6 @@
 #include "launch/output_forwarder.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -16,6 +17,8 @@ constexpr std::size_t kLongestLine = 16 << 10;
 constexpr int kLastReads = 64;
 /// More than this waits to be written: the terminal does not keep up.
 constexpr std::size_t kQueuedAtMost = 256 << 10;
+/// How long a line without an end waits for it before it is shown.
+constexpr std::chrono::milliseconds kShowAfter{300};
 
 /// Blocks until all is written, or the reader is gone.
 void write_all(int to, std::string const& text) {
@@ -37,7 +40,12 @@ void write_all(int to, std::string const& text) {
 
 OutputForwarder::OutputForwarder(Engine& engine, UniqueFd pipe, std::string tag, int to,
                                  SerialThread& writer)
-    : engine_(engine), pipe_(std::move(pipe)), tag_(std::move(tag)), to_(to), writer_(writer) {
+    : engine_(engine),
+      pipe_(std::move(pipe)),
+      tag_(std::move(tag)),
+      to_(to),
+      is_terminal_(::isatty(to) == 1),
+      writer_(writer) {
   set_nonblocking(pipe_.get(), true);
 }
 
@@ -87,19 +95,52 @@ void OutputForwarder::take(char const* data, std::size_t size) {
   std::string lines;
   std::size_t from = 0;
   for (;;) {
-    auto end = unfinished_.find('\n', from);
+    auto const end = unfinished_.find_first_of("\r\n", from);
     if (end == unfinished_.npos) {
       if (unfinished_.size() - from < kLongestLine) break;
-      end = unfinished_.size();
       lines.append(tag_).append(unfinished_, from).append(1, '\n');
-      from = end;
+      from = unfinished_.size();
       break;
     }
-    lines.append(tag_).append(unfinished_, from, end + 1 - from);
-    from = end + 1;
+    from = take_line(from, end, lines);
   }
   unfinished_.erase(0, from);
+  if (from != 0) shown_ = 0;
+  if (!unfinished_.empty()) was_returned_ = false;
   if (!lines.empty()) write(std::move(lines));
+  show_unfinished_soon();
+}
+
+/// Appends what stands from there to the end of the line, which is a line feed, a carriage return,
+/// or one before the other. Gives where the next one begins.
+std::size_t OutputForwarder::take_line(std::size_t from, std::size_t end, std::string& lines) {
+  bool const returns = unfinished_[end] == '\r';
+  bool const feeds = !returns || unfinished_[std::min(end + 1, unfinished_.size() - 1)] == '\n';
+  auto const next = end + (returns && feeds ? 2 : 1);
+  bool const is_rest = end == from && was_returned_;  // of a line that was given out
+  bool const is_shown = feeds || end != from;         // progress may begin with its return
+  if (is_shown && !is_rest) lines.append(tag_);
+  if (is_shown) lines.append(unfinished_, from, next - from);
+  writes_progress_ = !feeds;
+  was_returned_ = !feeds && (end != from || was_returned_);
+  return next;
+}
+
+void OutputForwarder::show_unfinished_soon() {
+  bool const is_wanted = unfinished_.size() != shown_ && (is_terminal_ || writes_progress_);
+  if (!is_wanted || ended_ || std::exchange(shows_soon_, true)) return;
+  engine_.timers().schedule(Clock::now() + kShowAfter, [weak = weak_from_this()] {
+    if (auto const self = weak.lock()) static_cast<OutputForwarder&>(*self).show_unfinished();
+  });
+}
+
+void OutputForwarder::show_unfinished() try {
+  shows_soon_ = false;
+  if (ended_ || unfinished_.size() == shown_) return;
+  shown_ = unfinished_.size();
+  write(tag_ + unfinished_ + '\r');
+} catch (std::exception const&) {
+  // No memory for it: it comes with its end.
 }
 
 std::string OutputForwarder::tail() const {
@@ -130,7 +171,11 @@ void OutputForwarder::finish() noexcept {
   for (int i = 0; i < kLastReads && read_some(); ++i) {
   }
   try {
-    if (!unfinished_.empty()) write(tag_ + unfinished_ + '\n');
+    if (!unfinished_.empty()) {
+      write(tag_ + unfinished_ + '\n');
+    } else if (was_returned_) {
+      write("\n");  // what comes next would be written over it
+    }
   } catch (std::exception const&) {
   }
   unfinished_.clear();

@@ -310,6 +310,7 @@ void RemoteWorker::release() {
   if (shutdown_on_ != ShutdownOn::kConnectionClosed || ended()) return;
   auto const self = shared_from_this();
   run_locked([&] {
+    released_ = !shutdown_requested_;
     if (end_ || !connection_ || !construct_->done.ready()) return shut_down();
     end_when_done(kFirstLook);
   });
@@ -470,7 +471,9 @@ void RemoteWorker::finalize() {
   bool const was_alive = construct_->done.ready() && !construct_->error;
   auto const error = death();
   if (connection_) {
-    auto const why = expected ? Error(ErrorKind::kDisconnected, "the worker was shut down") : error;
+    auto const why = !expected ? error
+                               : Error(ErrorKind::kDisconnected,
+                                       released_ ? kHandleIsGone : "the worker was shut down");
     connection_->fail_pending(why);
     if (connection_ != control_) connection_->close(why.kind(), why.reason());
     if (still_open) control_->close(why.kind(), why.reason());

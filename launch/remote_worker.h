@@ -58,6 +58,8 @@ class RemoteWorker : public WorkerHandle,
   }
   [[nodiscard]] WorkerId const& id() const noexcept { return id_; }
   [[nodiscard]] std::uint32_t serial() const noexcept { return serial_; }
+  /// Its place among those of its spawn call.
+  [[nodiscard]] std::uint32_t index() const noexcept { return request_.index; }
   [[nodiscard]] Provenance where() const;
   /// The worker's stdin, stdout and stderr, where those were redirected to kPipe. Once.
   struct Pipes {
@@ -145,6 +147,7 @@ class RemoteWorker : public WorkerHandle,
   Future<void> constructed_;
 
   bool shutdown_requested_ = false;
+  bool released_ = false;  ///< by the end of its handle, before anybody asked it to end
   bool killed_by_us_ = false;
   bool killed_ = false;  ///< by kill(): shut_down() comes too late
   bool expects_its_end_ = false;

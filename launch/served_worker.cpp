@@ -132,7 +132,8 @@ void ServedWorker::fail_what_waits(Deadline deadline) {
     while (connection_->on_readable()) {
     }
   });
-  connection_->fail_pending(why_);
+  bool const without_handle = released_.load() && !failed_.load();
+  connection_->fail_pending(without_handle ? Error(ErrorKind::kDisconnected, kHandleIsGone) : why_);
   server_->say_goodbye_to_others(!failed_.load(), deadline);
 }
 

@@ -1,6 +1,7 @@
 #include "launch/start_app.h"
 
 #include <cstdio>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "launch/log.h"
 #include "launch/mpi_backend.h"
 #include "launch/ranks.h"
+#include "launch/runtime.h"
 
 namespace cohort {
 namespace {
@@ -113,10 +115,19 @@ int run_master(AppTypes types, ClusterOptions const& options,
                std::function<int(Cluster&)> const& master) {
   raise_descriptor_limit();
   if (auto* const mpi = mpi_backend()) mpi->mind_exit_status();
+  std::shared_ptr<ToldEnds const> told;
   try {
     run_as_rank(options);
     Cluster cluster(types, options);
+    told = cluster.runtime()->told;
     return master(cluster);
+  } catch (Error const& error) {
+    // Its worker's last lines were forwarded, and the log may have told of its end.
+    auto const text = told && told->contains(error)
+                          ? Error(error.kind(), "the log has told why", error.where()).headline()
+                          : error.headline();
+    std::fprintf(stderr, "error: %s\n", text.c_str());
+    return 1;
   } catch (abi::__forced_unwind const&) {
     throw;  // it ended the main thread
   } catch (...) {

@@ -25,11 +25,13 @@ enum class Extras { kToMaster, kRefuse };
                           Master const& master, ClusterOptions options);
 
 /// Reads cohort's options (--workers, --transport; --help shows them) and the COHORT_... variables,
-/// runs `master`, and ends all workers when it returns. In a worker's process it serves instead.
-/// `Ws` are all worker types of the program; their order gives their ids. Returns main's exit code:
-/// the master's, 1 where it threw (the error is on stderr), 2 for a bad command line or variable;
-/// it throws nothing itself. `master` runs on this thread. `options`, settings included, are what
-/// the command line and the variables win over. Raises the limit of open files as far as it may.
+/// runs `master`, and ends all workers when it returns. In a worker's process it serves instead:
+/// what stands before it in `main`, and static initialisers, run there too (is_worker_process()
+/// tells). `Ws` are all worker types of the program; their order gives their ids. Returns main's
+/// exit code: the master's, 1 where it threw (the error is on stderr), 2 for a bad command line or
+/// variable; it throws nothing itself. `master` runs on this thread. `options`, settings included,
+/// are what the command line and the variables win over. Raises the limit of open files as far as
+/// it may.
 template <class... Ws>
 [[nodiscard]] int start_app(int argc, char** argv, std::function<int(Cluster&)> const& master,
                             ClusterOptions options = {}) {

@@ -1,6 +1,7 @@
 #include "launch/worker_main.h"
 
 #include <atomic>
+#include <climits>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -56,6 +57,7 @@ class WorkerProcess {
         settings_(boot.settings),
         shutdown_timeout_(boot.settings.shutdown_timeout),
         shutdown_on_(boot.shutdown_on),
+        forwards_stderr_(boot.forwards_stderr),
         plane_(std::move(plane)),
         server_(std::make_shared<Server>(
             runtime_, boot.id, boot.settings,
@@ -177,21 +179,25 @@ class WorkerProcess {
     master_->send_control(FrameKind::kDying, master_->encoded(what));
     server_->tell_others_of_death(what);
     runtime_->engine.run_locked([this] { stop_within(shutdown_timeout_); });
-    say(what);  // last: a full pipe may keep the line for ever
+    if (!forwards_stderr_ || master_lost_.load()) say(what);  // last: a full pipe may keep the line
   }
 
-  /// Tells the master why this process is about to end. From any thread, in any state.
-  void report_death(RemoteFailure const& what) noexcept {
+  /// Tells the master why this process is about to end, and returns whether that was sent. From any
+  /// thread, in any state.
+  bool report_death(RemoteFailure const& what) noexcept {
+    bool sent = false;
     try {
       auto body = master_->encoded(what);
-      master_->send_last_words(FrameKind::kDying, body, Deadline::after(kLastWords));
+      sent = master_->send_last_words(FrameKind::kDying, body, Deadline::after(kLastWords));
       server_->send_others_last_words(what, Deadline::after(kLastWords));
     } catch (...) {
       // The master still sees the signal.
     }
+    return sent;
   }
 
-  /// One line on stderr, which may be a file that somebody looks at later.
+  /// One line on stderr, which may be a file that somebody looks at later. Not where that is the
+  /// master's, which tells of it itself.
   void say(RemoteFailure const& what) const noexcept try {
     auto const line = "cohort: worker " + runtime_->self.to_string() + " (" + runtime_->host +
                       ", pid " + std::to_string(::getpid()) +
@@ -211,8 +217,8 @@ class WorkerProcess {
     auto* const process = g_process.load();
     if (process != nullptr && !process->runtime_->engine.birthplace().is_elsewhere()) {
       RemoteFailure const what{.exception_type = text.type, .text = text.what};
-      process->report_death(what);  // first: a full pipe may keep the line for ever
-      process->say(what);
+      bool const heard = process->report_death(what);  // first: a full pipe may keep the line
+      if (!process->forwards_stderr_ || !heard) process->say(what);
     }
     std::abort();
   }
@@ -221,6 +227,7 @@ class WorkerProcess {
   Settings const settings_;
   milliseconds const shutdown_timeout_;
   ShutdownOn const shutdown_on_;
+  bool const forwards_stderr_;
   std::shared_ptr<DataPlane> const plane_;
   ControlHandler control_handler_{*this};
   Event goodbye_heard_;
@@ -241,10 +248,21 @@ void die_with_parent(std::int32_t parent) {
   if (::getppid() != parent) ::_exit(kExitMasterLost);
 }
 
-/// The same before the program's static initialisers, which may take long.
-[[gnu::constructor(101)]] void die_with_parent_from_the_start() {
+/// The program's own, for ps and top: one that is started by a link has the link's, "exe".
+void take_name_of_executable() {
+  char path[PATH_MAX] = {};
+  if (::readlink("/proc/self/exe", path, sizeof path - 1) <= 0) return;
+  if (char* const gone = std::strstr(path, " (deleted)")) *gone = '\0';
+  char const* const slash = std::strrchr(path, '/');
+  ::prctl(PR_SET_NAME, slash != nullptr ? slash + 1 : path);  // as much as fits
+}
+
+/// Before the program's static initialisers, which may take long.
+[[gnu::constructor(101)]] void begin_as_a_worker() {
   char const* const value = std::getenv(kWorkerVariable);
-  char const* const colon = value != nullptr ? std::strchr(value, ':') : nullptr;
+  if (value == nullptr) return;
+  take_name_of_executable();
+  char const* const colon = std::strchr(value, ':');
   if (colon != nullptr) die_with_parent(std::atoi(colon + 1));
 }
 
@@ -265,11 +283,13 @@ namespace {
 int serve_once(AppTypes types, std::uint32_t life) {
   auto const host = host_name();
   std::string who = "worker";
+  bool forwards_stderr = false;
   try {
     UniqueFd pipe(std::atoi(std::getenv(kWorkerVariable)));
     ::unsetenv(kWorkerVariable);  // what this process starts is not a worker
     auto boot = read_boot_record(std::move(pipe), Deadline::after(kBootTimeout));
     who += ' ' + boot.id.to_string();
+    forwards_stderr = boot.forwards_stderr;
     std::setvbuf(stdout, nullptr, _IOLBF, 0);  // lines travel when they are written
     if (boot.shutdown_on == ShutdownOn::kCalledShutdown) {
       std::signal(SIGPIPE, SIG_IGN);  // it may outlive whoever reads its output
@@ -290,6 +310,8 @@ int serve_once(AppTypes types, std::uint32_t life) {
     return WorkerProcess(std::move(runtime), boot, std::move(plane))
         .run(std::move(socket), boot.parent_pid);
   } catch (std::exception const& error) {
+    bool const is_told = forwards_stderr && dynamic_cast<RefusedByMaster const*>(&error) != nullptr;
+    if (is_told) return kExitCannotJoin;
     std::fprintf(stderr, "cohort: %s (%s, pid %d) cannot go on: %s\n", who.c_str(), host.c_str(),
                  static_cast<int>(::getpid()), error.what());
     return kExitCannotJoin;

@@ -112,6 +112,45 @@ TEST_P(Redirection, TruncatesAFile) {
   EXPECT_EQ(read_file(dir / "out"), "to out\n");
 }
 
+TEST_P(Redirection, HasAFileForEachWorker) {
+  {
+    auto const workers = cohort::spawn<Everything>(
+        cluster(), {.count = 2, .redirect_stdout = Redirect::truncate(dir / "%i-%w-%h-100%%")}, 0);
+    for (auto const& worker : workers) {
+      worker.call(fn<&Everything::print>, worker.id().to_string(), "").get();
+    }
+  }
+  end_cluster();
+  EXPECT_EQ(read_file(dir / ("0-1-" + cohort::host_name() + "-100%")), "1");
+  EXPECT_EQ(read_file(dir / ("1-2-" + cohort::host_name() + "-100%")), "2");
+}
+
+TEST_P(Redirection, EmptiesOneFileOfSeveralWorkersOnce) {
+  write_file(dir / "out", "before\n");
+  {
+    auto const workers = cohort::spawn<Everything>(
+        cluster(), {.count = 3, .redirect_stdout = Redirect::truncate(dir / "out")}, 0);
+    for (auto const& worker : workers) {
+      worker.call(fn<&Everything::print>, worker.id().to_string() + '\n', "").get();
+    }
+  }
+  end_cluster();
+  EXPECT_EQ(read_file(dir / "out"), "1\n2\n3\n");
+}
+
+TEST_P(Redirection, RefusesAPercentThatMeansNothing) {
+  for (auto const* path : {"out.%q", "out.%", "out.%p"}) {
+    try {
+      static_cast<void>(
+          cohort::spawn_one<Everything>(cluster(), {.redirect_stderr = Redirect::append(path)}, 0));
+      ADD_FAILURE() << "taken: " << path;
+    } catch (std::invalid_argument const& error) {
+      EXPECT_TRUE(contains(error.what(), std::string("SpawnOptions::redirect_stderr: \"") + path));
+      EXPECT_TRUE(contains(error.what(), "means nothing: a path has %i (index)"));
+    }
+  }
+}
+
 TEST_P(Redirection, TakesBothStreamsIntoOneFile) {
   print(Redirect::append(dir / "both"), Redirect::append(dir / "both"), "to out\n", "to err\n");
   EXPECT_EQ(read_file(dir / "both"), "to out\nto err\n");

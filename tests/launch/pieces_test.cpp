@@ -42,6 +42,17 @@ std::pair<UniqueFd, UniqueFd> make_pipe() {
   return {UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
+// ---- Redirect ----------------------------------------------------------------------------------
+
+TEST(PathOfOutput, HasIndexNumberAndHost) {
+  cohort::OutputOwner const owner{.index = 7, .id = cohort::WorkerId{3, 1}, .host = "node7"};
+  EXPECT_EQ(cohort::path_for("a/%h/out.%i.%w%%", owner), "a/node7/out.7.3.1%");
+  EXPECT_EQ(cohort::path_for("", owner), "");
+  for (auto const* bad : {"%", "x%", "%%%", "%p", "100% done"}) {
+    EXPECT_THROW(static_cast<void>(cohort::path_for(bad, owner)), std::invalid_argument) << bad;
+  }
+}
+
 // ---- OutputForwarder ---------------------------------------------------------------------------
 
 class Forwarder : public testing::Test {
@@ -106,6 +117,26 @@ TEST_F(Forwarder, KeepsEmptyLinesAndPassesBinaryOn) {
   finish();
 }
 
+TEST_F(Forwarder, PassesOnLinesThatAreWrittenOverAsTheyCome) {
+  say("10%\r");
+  EXPECT_TRUE(forwards("[tag] 10%\r"));
+  say("20%\r30%\r");
+  EXPECT_TRUE(forwards("[tag] 10%\r[tag] 20%\r[tag] 30%\r"));
+  say("\n");
+  EXPECT_TRUE(forwards("[tag] 10%\r[tag] 20%\r[tag] 30%\r\n")) << "tagged once";
+  say("two\r\nlines\r\n\r\n");
+  EXPECT_TRUE(
+      forwards("[tag] 10%\r[tag] 20%\r[tag] 30%\r\n[tag] two\r\n[tag] lines\r\n[tag] \r\n"));
+  finish();
+}
+TEST_F(Forwarder, ShowsProgressThatBeginsWithItsReturnThoughNothingFollows) {
+  say("\r10%");
+  EXPECT_TRUE(forwards("[tag] 10%\r"));
+  say("\r20%\r");
+  EXPECT_TRUE(forwards("[tag] 10%\r[tag] 10%\r[tag] 20%\r"));
+  finish();
+  EXPECT_EQ(read_file(dir_ / "out"), "[tag] 10%\r[tag] 10%\r[tag] 20%\r\n");
+}
 TEST_F(Forwarder, GivesOutALongLineInPieces) {
   say(std::string(20'000, 'x'));
   EXPECT_TRUE(eventually([&] { return read_file(dir_ / "out").size() > 16'000; }, 10s));
@@ -324,7 +355,9 @@ TEST(RemoteWorker, LeavesNoProcessThatItCannotWatch) {
         std::make_shared<cohort::RemoteWorker>(session, 1, request, options, cohort::Settings{});
     cohort::BootRecord const boot{
         .secret = runtime->secret, .id = worker->id(), .master = {}, .settings = {}, .umask = {}};
-    auto process = cohort::start_local_process(boot, {}, options, cohort::open_outputs(options));
+    cohort::SharedFiles files;
+    auto process =
+        cohort::start_local_process(boot, {}, options, cohort::open_outputs(options, {}, files));
     auto const pid = process.pid;
     // A regular file is what epoll does not take.
     process.stdout_pipe = UniqueFd(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));

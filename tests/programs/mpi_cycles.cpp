@@ -77,8 +77,10 @@ int run(cohort::Cluster& cluster, int rounds) {
   std::atomic<int> told{0};
   for (int round = 0; round < rounds; ++round) {
     std::string const how = kDeaths[static_cast<std::size_t>(round) % kDeaths.size()];
-    auto const victim =
-        cohort::spawn_one<Worker>(cluster, {.on_failure = [&](Error const&) { ++told; }});
+    auto const victim = cohort::spawn_one<Worker>(cluster, {.on_failure = [&](Error const& error) {
+                                                    std::cerr << error.headline() << '\n';
+                                                    ++told;
+                                                  }});
     demand(victim.call(fn<&Worker::add>, round, 1).get() == round + 1, "a wrong sum");
     try {
       victim.call(fn<&Worker::die>, how).get();

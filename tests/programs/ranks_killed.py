@@ -75,7 +75,7 @@ def check(program, on_ranks, how, victim):
     job = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         for line in job.stderr:  # until the first worker has died, as it should
-            if "terminates" in line:
+            if "disconnected" in line:
                 break
         shared = shared_memory_of(processes_of(program))
         pid = job.pid if victim == "mpirun" else child_of_rank(job.pid, 0 if victim == "master" else 2)
