@@ -88,7 +88,10 @@ Engine::Descriptor::~Descriptor() {
 }
 
 Engine::~Engine() {
-  if (birthplace_.is_elsewhere()) return abandon(std::move(backup_thread_));
+  if (birthplace_.is_elsewhere()) {
+    abandon(std::move(backup_thread_));
+    return;
+  }
   callbacks_.finish();
   detach(*timers_);
   stop_.store(true);

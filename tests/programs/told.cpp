@@ -86,11 +86,6 @@ std::map<std::string, Case> const kCases{
        worker.stream(fn<&Patient::write_and_fail>).subscribe([](int) {}).detach();
        worker.call(fn<&Patient::pid>).get();
      }},
-    {"temporary",
-     [](cohort::Cluster& cluster) {
-       auto computing = cohort::spawn_one<Patient>(cluster, {}).call(fn<&Patient::compute>);
-       computing.get();
-     }},
     {"end_job",
      [](cohort::Cluster& cluster) {
        auto const workers =

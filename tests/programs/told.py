@@ -49,7 +49,6 @@ told_once("thread", "the quiet boom", 1)
 told_once("one_way", "the quiet boom", 1)
 told_once("one_way_unheard", "the quiet boom", 0)
 told_once("detached", "the quiet boom", 0)
-told_once("temporary", "the handle on this worker was destroyed", 1)
 
 code, out, errors = run("end_job")
 expect("end_job: exit status 1", code == 1, (code, errors))
