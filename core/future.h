@@ -117,6 +117,10 @@ class [[nodiscard]] Future : public AnyFuture {
 class CompletionWatch {
  public:
   CompletionWatch() = default;
+  /// @cond of cohort itself
+  /// Others push into this queue, too.
+  explicit CompletionWatch(std::shared_ptr<CompletionQueue> queue) : queue_(std::move(queue)) {}
+  /// @endcond
   CompletionWatch(CompletionWatch const&) = delete;
   CompletionWatch& operator=(CompletionWatch const&) = delete;
   ~CompletionWatch();

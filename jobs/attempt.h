@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "core/error.h"
 #include "core/future.h"
 #include "jobs/outcome.h"
 
@@ -76,14 +77,17 @@ class AttemptOf : public Attempt {
       } else {
         value_.emplace(std::in_place_index<0>, future_.get());
       }
-    } catch (Error const& error) {
+    } catch (Error& error) {
       if (error.kind() == ErrorKind::kDisconnected) state_ = State::kLost;
       if (error.kind() == ErrorKind::kCancelled) state_ = State::kCancelled;
       if (error.kind() == ErrorKind::kRefused) state_ = State::kRefused;
-      value_.emplace(std::in_place_index<1>, error);
-    } catch (std::exception const& error) {
-      // The reply did not decode: the task is to blame, not the worker.
-      value_.emplace(std::in_place_index<1>, Error(ErrorKind::kProtocol, error.what()));
+      value_.emplace(std::in_place_index<1>, std::move(error));
+    } catch (...) {
+      // The reply did not decode, or there is no memory for it: that is this task's alone.
+      auto text = describe_current_exception();
+      value_.emplace(std::in_place_index<1>,
+                     Error(ErrorKind::kFailed, "its result cannot be taken: " + text.what, {},
+                           std::move(text.type)));
     }
   }
 

@@ -80,6 +80,12 @@ class Feeder {
   Feeder(WorkerGroup<W>& group, Inputs inputs)
       : inputs_(std::move(inputs)), next_input_(std::ranges::begin(inputs_)), runner_(group) {}
 
+  /// The next task to end. Submits inputs before, and while it waits.
+  template <class MayStart>
+  std::optional<Outcome<Result>> next(MayStart const& may_start) {
+    feed(may_start);
+    return runner_.next([&] { feed(may_start); });
+  }
   /// Submits inputs while there is room and `may_start(index)` says yes.
   template <class MayStart>
   void feed(MayStart const& may_start) {
@@ -111,10 +117,7 @@ class OutcomeProducer {
  public:
   using Value = Outcome<ResultOf<Member>>;
   OutcomeProducer(WorkerGroup<W>& group, Inputs inputs) : feeder_(group, std::move(inputs)) {}
-  std::optional<Value> next() {
-    feeder_.feed(always);
-    return feeder_.runner().next();
-  }
+  std::optional<Value> next() { return feeder_.next(always); }
 
  private:
   Feeder<W, Member, Inputs> feeder_;
@@ -141,7 +144,8 @@ class OrderedProducer {
   using Value = ResultOf<Member>;
   OrderedProducer(WorkerGroup<W>& group, Inputs inputs)
       : feeder_(group, std::move(inputs)),
-        window_(std::max<std::size_t>(kWindowPerTask * feeder_.runner().capacity(), 1)) {}
+        // Of all places: those that are empty now may be filled later.
+        window_(kWindowPerTask * group.size() * group.in_flight()) {}
 
   std::optional<Value> next() {
     for (;;) {
@@ -152,8 +156,7 @@ class OrderedProducer {
         return std::move(outcome.get());
       }
       // Results that wait for a slow one before them are bounded by not starting ever more.
-      feeder_.feed([this](std::size_t index) { return index < next_ + window_; });
-      auto outcome = feeder_.runner().next();
+      auto outcome = feeder_.next([this](std::size_t index) { return index < next_ + window_; });
       if (!outcome) return std::nullopt;
       early_.emplace(outcome->index(), std::move(*outcome));
     }
@@ -172,15 +175,16 @@ class OrderedProducer {
 
 /// Workers of one type, kept busy. Every function that is named must be listed by W. Several
 /// operations may be under way at once, each driven by one thread: the one that reads its range, or
-/// that waits in the operation. While one of them replaces a worker, which may take spawn_timeout
-/// and longer, the others start no tasks. A pool must go before its Cluster; its workers end with
-/// it, and it does not wait for that.
+/// that waits in the operation. A pool must go before its Cluster; its workers end with it, and it
+/// does not wait for that.
 ///
 /// A task whose worker is lost runs again on another worker, and the worker is replaced; a task
-/// that was running when `losses_to_give_up` workers were lost ends with that error. Where no
-/// replacement can be started the others go on with what there is to do, and only when none is left
-/// and none can be started does an operation throw why. What the function itself throws is not
-/// tried again.
+/// that was running when `losses_to_give_up` workers were lost ends with that error. Where a
+/// replacement cannot be started, that is tried again for as long as there is work
+/// (PoolOptions::first_retry); the others go on meanwhile, and the log says how many work. While
+/// none works, operations wait, and throw why none can be started after
+/// PoolOptions::give_up_after; at once where none ever can be, as over ranks that are all lost.
+/// What the function itself throws is not tried again.
 ///
 /// A task's Error is thrown where its result would have come: kFailed, kDisconnected (given up),
 /// kRefused (over max_message_size), kProtocol; map_outcomes has them as elements. An operation
@@ -188,14 +192,18 @@ class OrderedProducer {
 template <class W>
 class Pool {
  public:
-  /// Waits for its workers, and throws, as spawn does; std::invalid_argument for options without
-  /// sense. Each worker, also one that replaces another, is made from `init`.
+  /// Waits for its workers, as spawn does. Where some cannot be started, it begins with the others,
+  /// and tries those again; throws what spawn throws where none can be started, and
+  /// std::invalid_argument for options without sense. Each worker, also one that replaces another,
+  /// is made from `init`.
   template <class... Init>
   explicit Pool(Cluster& cluster, PoolOptions options = {}, Init&&... init)
       : group_(cluster, std::move(options), std::forward<Init>(init)...) {}
 
-  /// Places for a worker; one whose replacement could not be started counts too.
+  /// Workers that it is to have.
   [[nodiscard]] std::size_t size() const noexcept { return group_.size(); }
+  /// Workers that it has now. A lost one is replaced while there is work. Any thread.
+  [[nodiscard]] std::size_t working() const { return group_.working(); }
 
   /// The results in the order of the inputs: a range. Each input is one argument of the function,
   /// or a tuple of its arguments. Inputs are taken as there is room: PoolOptions::in_flight for
@@ -289,7 +297,7 @@ class Pool {
       feeder.feed(detail::always);
       if (feeder.exhausted()) reduction.set_inputs(feeder.taken());
       if (reduction.has_pair()) continue;
-      auto outcome = runner.next();
+      auto outcome = runner.next([&] { feeder.feed(detail::always); });
       if (!outcome) return reduction.take_result();
       reduction.add(outcome->index(), std::move(outcome->get()));
     }

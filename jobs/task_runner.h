@@ -33,34 +33,49 @@ class TaskRunner {
   ~TaskRunner() { cancel(); }
 
   /// True while another task would go to a worker at once. One may wait where there is no worker:
-  /// next() then starts one or says why it cannot.
-  [[nodiscard]] bool has_room() const { return left() < std::max<std::size_t>(capacity(), 1); }
+  /// next() then waits for one, or says why none comes.
+  [[nodiscard]] bool has_room() const {
+    return left() < std::max<std::size_t>(group_.capacity(), 1);
+  }
   /// Tasks that were submitted and not given out by next().
   [[nodiscard]] std::size_t left() const noexcept { return running_ + waiting_.size(); }
-  [[nodiscard]] std::size_t capacity() const { return group_.filled() * group_.in_flight(); }
 
   void submit(std::size_t index, Start start) {
+    if (!work_) work_.emplace(group_.replacer(), queue_);
     waiting_.push_back({.index = index, .start = std::move(start)});
     start_waiting();
   }
 
-  /// Waits for a task to end, whichever is first. Nothing where none is left. Throws what spawn
-  /// throws where no worker is left and none can be started.
-  [[nodiscard]] std::optional<Outcome<T>> next() {
+  /// Waits for a task to end, whichever is first; calls `refill()`, which may submit more, where
+  /// there may be room meanwhile. Nothing where none is left. Throws what
+  /// Replacer::wait_for_a_worker throws.
+  template <class Refill>
+  [[nodiscard]] std::optional<Outcome<T>> next(Refill const& refill) {
     while (left() > 0) {
-      if (running_ == 0) group_.require_a_worker();
       start_waiting();
+      if (running_ == 0) {
+        group_.replacer().wait_for_a_worker();
+        continue;
+      }
       auto const slot = watch_.next();
       if (!slot) continue;  // the worker was lost to another operation meanwhile
+      if (*slot == Replacer::kNews) {
+        work_->heard();
+        start_waiting();
+        refill();
+        continue;
+      }
       if (auto outcome = finish(*slot)) {
         start_waiting();
         return outcome;
       }
     }
+    work_.reset();
     return std::nullopt;
   }
 
   void cancel() {
+    work_.reset();
     waiting_.clear();
     for (auto& task : running_tasks_) {
       if (task.attempt) task.attempt->cancel();
@@ -77,7 +92,7 @@ class TaskRunner {
   };
 
   void start_waiting() {
-    while (!waiting_.empty() && running_ < capacity()) {
+    while (!waiting_.empty() && running_ < group_.capacity()) {
       std::size_t const slot = take_slot();
       auto& task = running_tasks_[slot] = std::move(waiting_.front());
       waiting_.pop_front();
@@ -139,7 +154,10 @@ class TaskRunner {
   std::deque<Task> waiting_;
   std::vector<Task> running_tasks_;  // by slot; the attempts' tags
   std::vector<std::size_t> free_slots_;
-  CompletionWatch watch_;
+  std::shared_ptr<CompletionQueue> const queue_ =
+      std::make_shared<CompletionQueue>(group_.engine());
+  CompletionWatch watch_{queue_};
+  std::optional<Replacer::Work> work_;
 };
 
 }  // namespace cohort

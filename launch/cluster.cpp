@@ -50,6 +50,11 @@ void wait_until_constructed(std::span<std::shared_ptr<RemoteWorker> const> worke
   }
 }
 
+/// Which no rank can give, since its process runs already.
+bool wants_own_process(SpawnOptions const& options) {
+  return !options.wrap.empty() || !options.executable.empty();
+}
+
 /// In the master. Gives the pool of its ranks, where workers are those.
 RankPool* start_mpi(ClusterOptions& options) {
   static Birthplace const first;
@@ -175,11 +180,10 @@ Settings Cluster::settings_of(SpawnOptions const& options) const {
   return Settings::from_environment(options.settings.value_or(session_->options.settings));
 }
 
-std::vector<std::shared_ptr<RemoteWorker>> Cluster::spawn_workers(
+std::vector<std::shared_ptr<RemoteWorker>> Cluster::start_workers(
     WorkerTypeId type, SpawnOptions const& options, std::shared_ptr<Message const> init,
-    Places places) {
+    Places places, Deadline deadline) {
   session_->engine.birthplace().require_here();
-  auto const deadline = Deadline::after(options.spawn_timeout);
   auto const count = options.count != 0 ? options.count : this->workers();
   auto const group_size = places.group_size != 0 ? places.group_size : count;
   check(options);
@@ -204,16 +208,33 @@ std::vector<std::shared_ptr<RemoteWorker>> Cluster::spawn_workers(
   } else {
     session_->starter.run([&] { start_processes(workers, options, settings, files); });
   }
+  return workers;
+}
 
+std::vector<std::shared_ptr<RemoteWorker>> Cluster::spawn_workers(
+    WorkerTypeId type, SpawnOptions const& options, std::shared_ptr<Message const> init,
+    Places places) {
+  auto const deadline = Deadline::after(options.spawn_timeout);
+  auto workers = start_workers(type, options, std::move(init), places, deadline);
   try {
     wait_until_constructed(workers, deadline, options.spawn_timeout);
     return workers;
   } catch (...) {
-    for (auto const& worker : workers) worker->shut_down();
-    auto const patience = Deadline::after(patience_with_ends());
-    for (auto const& worker : workers) static_cast<void>(worker->wait_until_ended(patience));
+    end_in_vain(workers);
     throw;
   }
+}
+
+void Cluster::end_in_vain(std::span<std::shared_ptr<RemoteWorker> const> workers) const {
+  for (auto const& worker : workers) worker->shut_down();
+  auto const patience = Deadline::after(patience_with_ends());
+  for (auto const& worker : workers) static_cast<void>(worker->wait_until_ended(patience));
+}
+
+bool Cluster::can_start_more(SpawnOptions const& options, std::size_t held) const {
+  if (session_->is_closing()) return false;
+  if (ranks_ == nullptr || session_->options.mpi.replace_ranks) return true;
+  return !wants_own_process(options) && ranks_->alive() > held;
 }
 
 std::shared_ptr<WorkerHandle> Cluster::serve_here(WorkerTypeId type, SpawnOptions const& options,
@@ -337,8 +358,8 @@ Cluster::FindAgent Cluster::spawn_agent(std::shared_ptr<RemoteWorker> const& wor
 /// The agent of a rank is there already.
 Cluster::FindAgent Cluster::take_rank(std::shared_ptr<RemoteWorker> const& worker,
                                       SpawnOptions const& options, Deadline deadline) {
-  bool const wants_own_process = !options.wrap.empty() || !options.executable.empty();
-  if (auto rank = wants_own_process ? std::nullopt : ranks_->take(deadline)) {
+  bool const needs_process = wants_own_process(options);
+  if (auto rank = needs_process ? std::nullopt : ranks_->take(deadline)) {
     worker->take_plane(session_->engine,
                        required_mpi_backend().plane_to_rank(rank->number, rank->life), {});
     return [this, rank = std::make_shared<RankPool::Rank>(std::move(*rank)), deadline] {
@@ -347,7 +368,7 @@ Cluster::FindAgent Cluster::take_rank(std::shared_ptr<RemoteWorker> const& worke
   }
   if (session_->options.mpi.replace_ranks) return spawn_agent(worker, deadline);
   std::string const reason =
-      wants_own_process
+      needs_process
           ? "SpawnOptions::wrap and executable: a rank's process runs already (--mpi-replace "
             "starts another one)"
           : "no rank is left: each is one worker at a time, and lost with one that dies (start "

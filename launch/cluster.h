@@ -97,6 +97,16 @@ class Cluster {
   [[nodiscard]] std::vector<std::shared_ptr<RemoteWorker>> spawn_workers(
       WorkerTypeId type, SpawnOptions const& options, std::shared_ptr<Message const> init,
       Places places);
+  /// Its first half: starts them and does not wait; what keeps one from starting, its constructed()
+  /// says. Whom nobody wants any more is to be shut down.
+  [[nodiscard]] std::vector<std::shared_ptr<RemoteWorker>> start_workers(
+      WorkerTypeId type, SpawnOptions const& options, std::shared_ptr<Message const> init,
+      Places places, Deadline deadline);
+  /// Ends workers that were started in vain, and waits until they are gone.
+  void end_in_vain(std::span<std::shared_ptr<RemoteWorker> const> workers) const;
+  /// Whether a worker can still be started beside the `held` ones that the caller has. Not while
+  /// the cluster ends, nor where every rank that lives is among those.
+  [[nodiscard]] bool can_start_more(SpawnOptions const& options, std::size_t held) const;
   /// @endcond
 
  private:

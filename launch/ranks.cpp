@@ -301,6 +301,7 @@ std::optional<RankPool::Rank> RankPool::take(Deadline deadline) {
       return std::nullopt;
     }
     if (!has_left) return rank;
+    ++lost_;
     log(LogLevel::kWarning, "rank " + std::to_string(rank.number) +
                                 " is lost: its process ended while it was no worker");
   }
@@ -315,6 +316,7 @@ class RankPool::Lender : public AgentLender {
   Lender& operator=(Lender const&) = delete;
   ~Lender() override {
     std::lock_guard const lock(pool_.mutex_);
+    if (!came_back_) ++pool_.lost_;
     settle();
   }
 
@@ -325,6 +327,7 @@ class RankPool::Lender : public AgentLender {
   void take_back(UniqueFd agent) override {
     std::lock_guard const lock(pool_.mutex_);
     pool_.returned_.push_back({.number = number_, .life = life_ + 1, .agent = std::move(agent)});
+    came_back_ = true;
     settle();
   }
 
@@ -338,15 +341,25 @@ class RankPool::Lender : public AgentLender {
   std::uint32_t const number_;
   std::uint32_t const life_;
   bool expected_ = false;
+  bool came_back_ = false;
 };
 
 AgentHandle RankPool::agent_of(Rank rank, Deadline deadline) {
   if (!rank.agent) rank.agent = std::move(hall_.wait_for(rank.number, deadline).socket);
   AgentHandle agent;
-  if (!rank.agent) return agent;
+  if (!rank.agent) {
+    std::lock_guard const lock(mutex_);
+    ++lost_;
+    return agent;
+  }
   agent.socket = std::move(rank.agent);
   agent.lender = std::make_shared<Lender>(*this, rank.number, rank.life);
   return agent;
+}
+
+std::uint32_t RankPool::alive() {
+  std::lock_guard const lock(mutex_);
+  return ranks_ - 1 - lost_;
 }
 
 }  // namespace cohort

@@ -52,6 +52,8 @@ class RankPool {
   /// Waits for the agent of one that was taken, which comes back to this pool once its worker has
   /// ended. Without a socket where it does not come.
   [[nodiscard]] AgentHandle agent_of(Rank rank, Deadline deadline);
+  /// Ranks that are workers, or may be one again.
+  [[nodiscard]] std::uint32_t alive();
 
  private:
   class Lender;
@@ -64,6 +66,7 @@ class RankPool {
   std::uint32_t next_ = 1;
   std::deque<Rank> returned_;
   int expected_ = 0;  // workers that were asked to end
+  std::uint32_t lost_ = 0;
   std::condition_variable changed_;
 };
 

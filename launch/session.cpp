@@ -25,6 +25,11 @@ void Session::close() {
   closing_ = true;
 }
 
+bool Session::is_closing() {
+  std::lock_guard const lock(mutex_);
+  return closing_;
+}
+
 void Session::add(std::uint32_t serial, std::shared_ptr<RemoteWorker> worker) {
   std::lock_guard const lock(mutex_);
   workers_.emplace(serial, std::move(worker));

@@ -31,6 +31,7 @@ class Session {
   [[nodiscard]] std::uint32_t next_serials(std::uint32_t count);
   /// Nothing is spawned any more.
   void close();
+  [[nodiscard]] bool is_closing();
   void add(std::uint32_t serial, std::shared_ptr<RemoteWorker> worker);
   void remove(std::uint32_t serial);
   [[nodiscard]] std::shared_ptr<RemoteWorker> find(std::uint32_t serial);

@@ -36,7 +36,7 @@ Sums are exact, so the figures are the same, to the bit, on any number of worker
 one block of the data at a time, or one chunk where a filter (compression) makes that larger.
 
 Exit status: 0 all done; 1 some inputs failed (each is named, the rest was done);
-2 nothing could be done, no worker could be started any more (what was not finished is named),
+2 nothing could be done, no worker could be started for a minute (what was not finished is named),
 the output cannot be written (an existing output must be a regular file, and no input), or a
 wrong command line.)";
 

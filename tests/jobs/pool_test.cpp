@@ -4,6 +4,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <new>
 #include <numeric>
 #include <ranges>
 #include <set>
@@ -17,11 +18,13 @@
 #include <unistd.h>
 
 #include "launch/command_line.h"
+#include "tests/support/folder.h"
 #include "tests/support/waiting.h"
 
 namespace {
 
 using cohort::fn;
+using cohort::test::Folder;
 
 /// How a task that kills its worker marks that it did so once: a file named by the test.
 struct TaskInit {
@@ -97,49 +100,33 @@ class Tasks {
   unsigned count_;
 };
 
-/// A worker that can be constructed once in each place, and while the folder has a file "allowed".
-class Irreplaceable {
- public:
-  using Init = TaskInit;
-  Irreplaceable(TaskInit init, cohort::WorkerContext const& context) {
-    auto const mark = init.folder + "/constructed_" + std::to_string(context.index);
-    if (std::filesystem::exists(mark) && !std::filesystem::exists(init.folder + "/allowed")) {
-      throw std::runtime_error("no second time");
+/// A result that does not decode where its value says so, by what it throws.
+struct Hostile {
+  int value = 0;
+  template <class Archive>
+  void serialize(Archive& archive, unsigned) {
+    archive& value;
+    if constexpr (Archive::is_loading::value) {
+      if (value == 7) throw 7;
+      if (value == 8) throw std::bad_alloc();
+      if (value == 9) throw std::runtime_error("nine");
     }
-    std::ofstream(mark).close();
   }
-  int poison(int x) const {
-    if (x == 7) std::raise(SIGKILL);
-    return x;
-  }
-  int always_poison(int) const {
-    std::raise(SIGKILL);
-    return 0;
-  }
-
-  using Functions = cohort::FunctionList<&Irreplaceable::poison, &Irreplaceable::always_poison>;
 };
 
-constexpr auto kTypes = cohort::app_types<Tasks, Irreplaceable>;
-
-/// A folder that goes with the test.
-class Folder {
+class HostileResults {
  public:
-  Folder() {
-    auto name = testing::TempDir() + "cohort_pool_XXXXXX";
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
-    path_ = name;
+  Hostile give(int x) const { return {x}; }
+  std::optional<Hostile> find(int x) const {
+    return x == 7 ? std::optional(Hostile{x}) : std::nullopt;
   }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  [[nodiscard]] std::string const& path() const { return path_; }
-  void put(std::string const& name) const { std::ofstream(path_ + "/" + name).close(); }
-  [[nodiscard]] bool has(std::string const& name) const {
-    return std::filesystem::exists(path_ + "/" + name);
-  }
+  Hostile add(Hostile left, Hostile right) const { return {left.value + right.value}; }
 
- private:
-  std::string path_;
+  using Functions =
+      cohort::FunctionList<&HostileResults::give, &HostileResults::find, &HostileResults::add>;
 };
+
+constexpr auto kTypes = cohort::app_types<Tasks, HostileResults>;
 
 class PoolTest : public testing::TestWithParam<cohort::Transport> {
  protected:
@@ -318,6 +305,7 @@ TEST_P(PoolTest, RunsTheTasksOfALostWorkerAgainOnAnother) {
   }
   EXPECT_EQ(expected, 60);
   // Every place is filled again, by a worker that knows its place.
+  ASSERT_TRUE(cohort::test::eventually([&] { return workers.working() == 3; }));
   std::set<std::pair<unsigned, unsigned>> places;
   for (auto const& place : workers.map(fn<&Tasks::place_of_task>, std::views::iota(0, 60))) {
     places.insert(place);
@@ -340,48 +328,6 @@ TEST_P(PoolTest, ATaskThatKillsItsWorkersIsGivenUpAndTheRestIsDone) {
   EXPECT_EQ(done.size() + lost.size(), 40U);
   EXPECT_TRUE(lost.contains(7));
   EXPECT_EQ(lost.size(), 1U) << "a task that only shared a worker with the poison was given up";
-}
-
-TEST_P(PoolTest, GoesOnWithTheOthersWhereAReplacementCannotBeStarted) {
-  Folder const folder;
-  cohort::Pool<Irreplaceable> workers(
-      cluster_, {.spawn = {.count = 4, .on_failure = count_deaths()}}, TaskInit{0, folder.path()});
-  std::set<std::size_t> done;
-  std::set<std::size_t> lost;
-  for (auto& outcome : workers.map_outcomes(fn<&Irreplaceable::poison>, std::views::iota(0, 40))) {
-    (outcome.ok() ? done : lost).insert(outcome.index());
-  }
-  EXPECT_EQ(lost, std::set<std::size_t>{7});
-  EXPECT_EQ(done.size(), 39U);
-  // One place of the four is left.
-  std::vector<int> const inputs{1, 2, 3};
-  int sum = 0;
-  for (int x : workers.map(fn<&Irreplaceable::poison>, inputs)) sum += x;
-  EXPECT_EQ(sum, 6);
-}
-
-TEST_P(PoolTest, ThrowsOnlyWhereNoWorkerIsLeftAndNoneCanBeStarted) {
-  Folder const folder;
-  cohort::Pool<Irreplaceable> workers(
-      cluster_, {.spawn = {.count = 2, .on_failure = count_deaths()}}, TaskInit{0, folder.path()});
-  auto const run = [&] {
-    std::size_t outcomes = 0;
-    for ([[maybe_unused]] auto& outcome :
-         workers.map_outcomes(fn<&Irreplaceable::always_poison>, std::views::iota(0, 3))) {
-      ++outcomes;
-    }
-    return outcomes;
-  };
-  try {
-    run();
-    FAIL();
-  } catch (cohort::Error const& error) {
-    EXPECT_EQ(error.kind(), cohort::ErrorKind::kFailed);
-    EXPECT_EQ(error.reason(), "no second time");
-  }
-  EXPECT_THROW(run(), cohort::Error) << "an operation on an empty pool ended without its results";
-  folder.put("allowed");
-  EXPECT_EQ(run(), 3U);
 }
 
 TEST_P(PoolTest, RefusesToHaveNoTaskInFlight) {
@@ -460,6 +406,59 @@ TEST_P(PoolTest, MapOutcomesOfAFunctionThatReturnsVoidTellsWhatBecameOfEach) {
   }
   EXPECT_EQ(good, 49U);
   EXPECT_EQ(failed, std::vector<std::size_t>{7});
+}
+
+TEST_P(PoolTest, AResultThatCannotBeTakenIsAFailureOfItsTaskAlone) {
+  cohort::Pool<HostileResults> workers(cluster_, {.spawn = {.count = 2}});
+  std::set<std::size_t> failed;
+  std::size_t seen = 0;
+  auto const inputs = std::views::iota(0, 20);
+  for (auto& outcome : workers.map_outcomes(fn<&HostileResults::give>, inputs)) {
+    ++seen;
+    if (outcome.ok()) {
+      EXPECT_EQ(outcome.get().value, static_cast<int>(outcome.index()));
+    } else {
+      failed.insert(outcome.index());
+      EXPECT_FALSE(outcome.error().reason().empty());
+    }
+  }
+  EXPECT_EQ(seen, 20U);
+  EXPECT_EQ(failed, (std::set<std::size_t>{7, 8, 9}));
+}
+
+TEST_P(PoolTest, AResultThatCannotBeTakenIsThrownAsAnErrorByEveryOperation) {
+  cohort::Pool<HostileResults> workers(cluster_, {.spawn = {.count = 2}});
+  for (int const hostile : {7, 8, 9}) {
+    std::vector const inputs{hostile, 1, 2};
+    auto const map = [&] {
+      for ([[maybe_unused]] auto& each : workers.map(fn<&HostileResults::give>, inputs)) {
+      }
+    };
+    auto const map_unordered = [&] {
+      for ([[maybe_unused]] auto& each : workers.map_unordered(fn<&HostileResults::give>, inputs)) {
+      }
+    };
+    EXPECT_THROW(map(), cohort::Error) << hostile;
+    EXPECT_THROW(map_unordered(), cohort::Error) << hostile;
+    EXPECT_THROW(static_cast<void>(workers.map_reduce(fn<&HostileResults::give>,
+                                                      fn<&HostileResults::add>, inputs)),
+                 cohort::Error)
+        << hostile;
+    EXPECT_THROW(static_cast<void>(workers.map_reduce_commutative(
+                     fn<&HostileResults::give>, fn<&HostileResults::add>, inputs)),
+                 cohort::Error)
+        << hostile;
+  }
+  EXPECT_THROW(static_cast<void>(workers.find_map(fn<&HostileResults::find>, std::vector{1, 7, 2})),
+               cohort::Error);
+  // A combined result, too: 3 + 4.
+  EXPECT_THROW(static_cast<void>(workers.map_reduce(fn<&HostileResults::give>,
+                                                    fn<&HostileResults::add>, std::vector{3, 4})),
+               cohort::Error);
+  EXPECT_EQ(
+      workers.map_reduce(fn<&HostileResults::give>, fn<&HostileResults::add>, std::vector{1, 2, 3})
+          ->value,
+      6);
 }
 
 }  // namespace
