@@ -1,6 +1,7 @@
 #include "launch/mpi_runtime.h"
 
 #include <atomic>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -77,9 +78,21 @@ std::string describe_error(int error) {
   return {text, static_cast<std::size_t>(length)};
 }
 
+/// Open MPI writes to a peer's socket by writev: one that has just died would take this process
+/// with it. By a handler, since programs that this one starts would inherit SIG_IGN.
+static void survive_writing_to_the_dead() {
+  struct sigaction before {};
+  if (::sigaction(SIGPIPE, nullptr, &before) != 0 || before.sa_handler != SIG_DFL) return;
+  struct sigaction nothing {};
+  nothing.sa_handler = [](int) {};
+  nothing.sa_flags = SA_RESTART;
+  ::sigaction(SIGPIPE, &nothing, nullptr);
+}
+
 void initialise() {
   int initialised = 0;
   MPI_Initialized(&initialised);
+  survive_writing_to_the_dead();
   int provided = MPI_THREAD_SINGLE;
   if (initialised != 0) {  // by us, or by the program's own code before start_app
     MPI_Query_thread(&provided);
