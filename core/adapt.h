@@ -18,6 +18,11 @@ struct Adapted {
   FromResult from_result;    ///< of what the function gave
 };
 
+/// @cond
+template <auto Member, class ToArguments, class FromResult>
+inline constexpr bool detail::kIsFn<Adapted<Member, ToArguments, FromResult>> = true;
+/// @endcond
+
 /// `worker.call(adapt(fn<&W::f>, to_arguments, from_result), x)` calls `f` with what
 /// `to_arguments(x)` gives, a tuple for several arguments, and gives `from_result` of its result.
 /// `to_arguments` runs within the call, `from_result` within get(): what they throw is thrown

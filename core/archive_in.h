@@ -148,15 +148,15 @@ class InArchive {
   template <class T>
   void load(std::optional<T>& value) {
     value.reset();
-    archive::check_default_constructible<T>();
+    static_assert(archive::check_default_constructible<T>());
     if (take_flag()) load(value.emplace());
   }
   template <class T, class Deleter>
   void load(std::unique_ptr<T, Deleter>& value) {
-    archive::check_unique_ptr<T, Deleter>();
+    static_assert(archive::check_unique_ptr<T, Deleter>());
     value.reset();
     if (!take_flag()) return;
-    archive::check_default_constructible<T>();
+    static_assert(archive::check_default_constructible<T>());
     auto made = std::make_unique<std::remove_const_t<T>>();
     load(*made);
     value = std::move(made);
@@ -237,7 +237,8 @@ class InArchive {
   }
   template <class Variant, std::size_t... Index>
   void load_alternative(Variant& value, std::size_t index, std::index_sequence<Index...>) {
-    (archive::check_default_constructible<std::variant_alternative_t<Index, Variant>>(), ...);
+    static_assert((
+        archive::check_default_constructible<std::variant_alternative_t<Index, Variant>>() && ...));
     static_cast<void>(((Index == index && (load(value.template emplace<Index>()), true)) || ...));
   }
   template <class T>
@@ -270,7 +271,9 @@ class InArchive {
   void load_class(T& value) {
     archive::Nesting const level(depth_);
     std::byte const* const before = cursor_;
-    boost::serialization::serialize_adl(*this, value, boost::serialization::version<T>::value);
+    if constexpr (archive::check_serializable<T, InArchive>()) {
+      boost::serialization::serialize_adl(*this, value, boost::serialization::version<T>::value);
+    }
     if (cursor_ == before) take_zero();
   }
 

@@ -123,7 +123,7 @@ class OutArchive {
   }
   template <class T, class Deleter>
   void save(std::unique_ptr<T, Deleter> const& value) {
-    archive::check_unique_ptr<T, Deleter>();
+    static_assert(archive::check_unique_ptr<T, Deleter>());
     save_byte(value ? 1 : 0);
     if (value) save(*value);
   }
@@ -192,8 +192,10 @@ class OutArchive {
   void save_class(T const& value) {
     archive::Nesting const level(depth_);
     std::size_t const before = out_.bytes().size();
-    boost::serialization::serialize_adl(*this, const_cast<T&>(value),
-                                        boost::serialization::version<T>::value);
+    if constexpr (archive::check_serializable<T, OutArchive>()) {
+      boost::serialization::serialize_adl(*this, const_cast<T&>(value),
+                                          boost::serialization::version<T>::value);
+    }
     if (out_.bytes().size() == before) save_byte(0);
   }
 

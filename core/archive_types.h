@@ -15,8 +15,10 @@
 #include <memory>
 #include <queue>
 #include <set>
+#include <span>
 #include <stack>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <unordered_map>
 #include <unordered_set>
@@ -125,7 +127,7 @@ constexpr void refuse_pointer() {
                 "std::optional work");
 }
 template <class T, class Deleter>
-constexpr void check_unique_ptr() {
+constexpr bool check_unique_ptr() {
   static_assert(!std::is_array_v<T>, "cohort: unique_ptr<T[]> has no length; use std::vector");
   static_assert(std::is_same_v<Deleter, std::default_delete<T>>,
                 "cohort: only values travel, and a unique_ptr's own deleter is none");
@@ -133,6 +135,7 @@ constexpr void check_unique_ptr() {
                 "cohort: only values travel between processes. A unique_ptr to a polymorphic class "
                 "is refused, because its dynamic type would need tracking; std::unique_ptr "
                 "and std::optional of a class without virtual functions work, and std::variant");
+  return true;
 }
 template <class Helper>
 Helper& refuse_helper() {
@@ -143,16 +146,78 @@ Helper& refuse_helper() {
   throw 0;
 }
 
+// What follows is asked in a static_assert of its own, so that the compiler says what is wrong with
+// a type before it stumbles over that itself.
+
 template <class T>
-constexpr void check_default_constructible() {
+constexpr bool check_default_constructible() {
   static_assert(std::is_default_constructible_v<T>,
-                "cohort: a type that travels needs a public default constructor");
+                "cohort: a type that travels needs a public default constructor: write `T() = "
+                "default;`, or let the function take another type");
+  return true;
 }
 /// A value to load into.
 template <class T>
 T make() {
-  check_default_constructible<T>();
+  static_assert(check_default_constructible<T>());
   return T();
+}
+
+/// As Boost's own, which calls the member. A call that finds nothing better finds both.
+namespace no_better {
+template <class Archive, class T>
+void serialize(Archive&, T&, unsigned int);
+template <class T, class Archive>
+concept FreelySerialized = requires(Archive& archive, T& value,
+                                    boost::serialization::version_type version) {
+  serialize(archive, value, version);
+};
+}  // namespace no_better
+
+template <class T, class Archive>
+concept SerializedByMember = requires(Archive& archive, T& value) {
+  value.serialize(archive, 0U);
+};
+
+/// Has a member of that name, which only boost::serialization::access may be allowed to see: one
+/// more makes the name ambiguous.
+struct NamesSerialize {
+  int serialize;
+};
+template <class T>
+struct WithOneMore : T, NamesSerialize {};
+template <class T>
+constexpr bool has_hidden_member() {
+  if constexpr (std::is_class_v<T> && !std::is_final_v<T>) {
+    return !requires { &WithOneMore<T>::serialize; };
+  } else {
+    return std::is_class_v<T>;  // it cannot be derived from: let Boost say
+  }
+}
+
+template <class T>
+inline constexpr bool kIsView = false;
+template <class Char, class Traits>
+inline constexpr bool kIsView<std::basic_string_view<Char, Traits>> = true;
+template <class T, std::size_t Extent>
+inline constexpr bool kIsView<std::span<T, Extent>> = true;
+
+template <class T, class Archive>
+constexpr bool check_serializable() {
+  static_assert(!kIsView<T>,
+                "cohort: a view does not travel, since it does not own what it shows: take a "
+                "std::string or a std::vector");
+  if constexpr (kIsView<T>) {
+    return false;
+  } else if constexpr (SerializedByMember<T, Archive> || no_better::FreelySerialized<T, Archive>) {
+    return true;
+  } else {
+    static_assert(has_hidden_member<T>(),
+                  "cohort: this type cannot travel without a `serialize`: write in it `template "
+                  "<class Archive> void serialize(Archive& archive, unsigned) { archive & a & b; "
+                  "}` with the names of its members");
+    return has_hidden_member<T>();
+  }
 }
 
 /// One level of user code; throws std::length_error beyond kMaxNesting.
@@ -218,7 +283,7 @@ class Appender {
       load(key);
       container_.emplace_hint(container_.end(), std::move(key));
     } else {
-      check_default_constructible<typename Container::value_type>();
+      static_assert(check_default_constructible<typename Container::value_type>());
       load(container_.emplace_back());
     }
   }

@@ -23,16 +23,24 @@ class Writer;
 template <class S, class U>
 struct State;
 
+/// @cond
+/// Always so. Where the compiler cannot tell which of several overloads is meant, all that it shows
+/// of ours in its first line is this name. Write `fn<static_cast<int (W::*)(int)>(&W::f)>`.
+template <class T>
+concept an_overloaded_function_needs_a_static_cast_to_its_type = true;
+/// @endcond
+
 /// Names one member function of a worker type, as in `worker.call(cohort::fn<&Summer::sum>, xs)`.
-template <auto Member>
+/// One of several overloads: `fn<static_cast<int (W::*)(int)>(&W::f)>`.
+template <an_overloaded_function_needs_a_static_cast_to_its_type auto Member>
 struct Fn {};
 /// The same as a value.
-template <auto Member>
+template <an_overloaded_function_needs_a_static_cast_to_its_type auto Member>
 inline constexpr Fn<Member> fn{};
 
 /// The functions of a worker type, in the order of their ids. Only processes whose lists are the
 /// same talk to each other: the handshake refuses all others.
-template <auto... Members>
+template <an_overloaded_function_needs_a_static_cast_to_its_type auto... Members>
 struct FunctionList {
   static constexpr std::size_t size = sizeof...(Members);  ///< how many
 };
@@ -154,8 +162,14 @@ struct FunctionTraitsOf {
       ((role_of<Class_, Params>() == Role::kWriter && !std::is_reference_v<Params>) || ...);
 };
 
+/// What is no member function of a class. The rest is there so that the compiler says no more.
 template <class Pointer>
-struct FunctionTraits;
+struct FunctionTraits : FunctionTraitsOf<void, void> {
+  static_assert(std::is_void_v<Pointer>,
+                "this is no member function of a worker type, but a free or static function, a "
+                "lambda, a data member, or one with & or volatile: make it `R f(Args...)` or `R "
+                "f(Args...) const` of the worker's class, and write fn<&Class::f>");
+};
 template <class R, class C, class... P>
 struct FunctionTraits<R (C::*)(P...)> : FunctionTraitsOf<R, C, P...> {};
 template <class R, class C, class... P>
@@ -174,7 +188,10 @@ constexpr bool same_member() {
 }
 
 template <auto Member, class List>
-struct IndexIn;
+struct IndexIn {
+  static_assert(std::is_void_v<List>, "`Functions` must be a `cohort::FunctionList<...>`");
+  static constexpr std::size_t value = kNotListed;
+};
 template <auto Member, auto... Members>
 struct IndexIn<Member, FunctionList<Members...>> {
   static constexpr std::size_t value = [] {
@@ -208,6 +225,29 @@ constexpr std::string_view signature_of() {
 [[nodiscard]] std::string readable_signature(std::string_view signature);
 /// @endcond
 
+namespace detail {
+
+template <class T>
+inline constexpr bool kIsFn = false;
+template <auto Member>
+inline constexpr bool kIsFn<Fn<Member>> = true;
+
+/// What a call was given in the place of a function.
+template <class T>
+concept NotAFunction = !kIsFn<std::remove_cvref_t<T>>;
+/// Fails to compile for it.
+template <class T>
+struct NamedFunction {
+  static_assert(kIsFn<std::remove_cvref_t<T>>,
+                "what is called is named by its first argument, which must be cohort::fn<&W::f> of "
+                "a member function that W lists in its `Functions`: no lambda, no function object, "
+                "no plain &W::f");
+  struct Nothing {};
+  using Result = Nothing;
+};
+
+}  // namespace detail
+
 /// A class with `using Functions = cohort::FunctionList<...>;`.
 template <class W>
 concept WorkerType = requires {
@@ -218,9 +258,10 @@ concept WorkerType = requires {
 template <class W, auto Member>
 struct CheckedFunction {
   static_assert(WorkerType<W>,
-                "a worker type needs `using Functions = cohort::FunctionList<...>;`");
+                "a worker type needs `using Functions = cohort::FunctionList<...>;`, which is "
+                "public");
   static_assert(std::is_base_of_v<ClassOf<Member>, W>,
-                "this function belongs to another class than the worker's type");
+                "this function belongs to another class than the worker's type: name one of W's");
   static constexpr std::size_t index = detail::IndexIn<Member, typename W::Functions>::value;
   static_assert(!std::is_base_of_v<ClassOf<Member>, W> || index != detail::kNotListed,
                 "this function is not in the worker type's `Functions` list: add it there");
@@ -231,7 +272,9 @@ struct CheckedFunction {
 template <auto Member, class... Args>
 struct CheckedArguments {
   static constexpr std::size_t wanted = std::tuple_size_v<ArgumentsOf<Member>>;
-  static_assert(sizeof...(Args) == wanted, "this function takes another number of arguments");
+  static_assert(sizeof...(Args) == wanted,
+                "this function takes another number of arguments: give as many as its parameters, "
+                "without Stream, Writer, Session and std::stop_token");
   template <std::size_t... I>
   static constexpr bool all_convert(std::index_sequence<I...>) {
     return (std::is_convertible_v<Args, std::tuple_element_t<I, ArgumentsOf<Member>>> && ...);
@@ -243,7 +286,9 @@ struct CheckedArguments {
       return true;  // said above
     }
   }
-  static_assert(fit(), "an argument does not convert to the type that this function takes");
+  static_assert(fit(),
+                "an argument does not convert to the type that this function takes: give that type "
+                "(one that cannot be copied: by std::move)");
   static constexpr bool ok = sizeof...(Args) == wanted && fit();
 };
 

@@ -151,13 +151,17 @@ class AsCompleted {
 
   using Iterator = NextIterator<CompletionWatch>;
   /// @endcond
-  /// Waits for the first. Once.
-  Iterator begin() { return Iterator(watch_); }
+  /// Waits for the first. Once: a second one throws std::logic_error.
+  Iterator begin() {
+    once_.begin();
+    return Iterator(watch_);
+  }
   /// After the last.
   std::default_sentinel_t end() const noexcept { return {}; }
 
  private:
   CompletionWatch watch_;
+  ReadOnce once_;
 };
 
 /// See AsCompleted.
@@ -166,15 +170,25 @@ template <class R>
   return AsCompleted<R>(std::span<Future<R> const>(futures));
 }
 
-/// Several futures as one. One thread at a time.
+/// Several futures as one. One thread at a time. Once moved from, it throws std::logic_error.
 template <class R>
 class [[nodiscard]] AllOf {
  public:
   /// Takes them over; each must have a call, or what follows throws std::logic_error.
   explicit AllOf(std::vector<Future<R>> futures) : futures_(std::move(futures)) {}
+  /// @cond
+  AllOf(AllOf&& other) noexcept
+      : futures_(std::move(other.futures_)), valid_(std::exchange(other.valid_, false)) {}
+  AllOf& operator=(AllOf&& other) noexcept {
+    futures_ = std::move(other.futures_);
+    valid_ = std::exchange(other.valid_, false);
+    return *this;
+  }
+  /// @endcond
 
   /// True when get() will not wait.
   [[nodiscard]] bool ready() const {
+    check_valid();
     for (auto const& future : futures_) {
       if (!future.ready()) return false;
     }
@@ -183,6 +197,7 @@ class [[nodiscard]] AllOf {
   /// Waits until all calls are settled, no longer than the duration for all of them together.
   /// Returns whether they are.
   [[nodiscard]] bool wait_for(Clock::duration duration) const {
+    check_valid();
     auto const deadline = Deadline::after(duration);
     for (auto const& future : futures_) {
       if (!future.wait_for(deadline.left())) return false;
@@ -191,11 +206,13 @@ class [[nodiscard]] AllOf {
   }
   /// Cancels each.
   void cancel() const {
+    check_valid();
     for (auto const& future : futures_) future.cancel();
   }
   /// Waits for all of them, then gives all results in the order of the futures, or throws the first
   /// Error in that order; what became of the others is lost. Once.
   auto get() {
+    check_valid();
     for (auto const& future : futures_) future.wait();
     if constexpr (std::is_void_v<R>) {
       for (auto& future : futures_) future.get();
@@ -208,7 +225,12 @@ class [[nodiscard]] AllOf {
   }
 
  private:
+  void check_valid() const {
+    if (!valid_) throw std::logic_error("cohort: these futures were moved away");
+  }
+
   std::vector<Future<R>> futures_;
+  bool valid_ = true;
 };
 
 /// See AllOf.

@@ -4,9 +4,27 @@
 #include <cstddef>
 #include <iterator>
 #include <optional>
+#include <stdexcept>
 #include <utility>
 
 namespace cohort {
+
+/// In a range that can be read once.
+class ReadOnce {
+ public:
+  /// Throws std::logic_error the second time.
+  void begin() {
+    if (std::exchange(begun_, true)) {
+      throw std::logic_error(
+          "cohort: this range is read a second time: it keeps nothing of what it gave; make it "
+          "anew, "
+          "or keep the elements");
+    }
+  }
+
+ private:
+  bool begun_ = false;
+};
 
 /// An input iterator over whatever has `std::optional<Value> next()`, which must stay where it is;
 /// nothing is the end.

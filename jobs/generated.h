@@ -6,7 +6,10 @@
 #include <iterator>
 #include <optional>
 #include <ranges>
+#include <stdexcept>
 #include <utility>
+
+#include "core/next_iterator.h"
 
 namespace cohort {
 
@@ -39,8 +42,11 @@ class Generated : public std::ranges::view_base {
     Generated* range_;
   };
   /// @endcond
-  /// Asks for the first element. Once.
+  /// Asks for the first element. Once: a second one throws std::logic_error, as it does of a range
+  /// that was moved from.
   [[nodiscard]] Iterator begin() {
+    if (!next_) throw std::logic_error("cohort: this Generated has no function, or was moved from");
+    once_.begin();
     current_ = next_();
     return Iterator(*this);
   }
@@ -50,6 +56,7 @@ class Generated : public std::ranges::view_base {
  private:
   std::function<std::optional<T>()> next_;
   std::optional<T> current_;
+  ReadOnce once_;
 };
 
 }  // namespace cohort

@@ -9,12 +9,15 @@
 #include <memory>
 #include <optional>
 #include <ranges>
+#include <stdexcept>
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "core/function.h"
 #include "core/next_iterator.h"
+#include "jobs/checked_inputs.h"
 #include "jobs/reduction.h"
 #include "jobs/task_runner.h"
 #include "jobs/worker_group.h"
@@ -41,30 +44,27 @@ class ResultRange {
 
   using Iterator = NextIterator<Producer>;
   /// @endcond
-  /// Waits for the first result. Once.
-  [[nodiscard]] Iterator begin() { return Iterator(*producer_); }
+  /// Waits for the first result. Once: a second one throws std::logic_error, as it does of a range
+  /// that was moved from.
+  [[nodiscard]] Iterator begin() {
+    if (!producer_) throw std::logic_error("cohort: this range of results was moved from");
+    once_.begin();
+    return Iterator(*producer_);
+  }
   /// After the last.
   [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
 
  private:
   std::unique_ptr<Producer> producer_;
+  ReadOnce once_;
 };
 
 namespace detail {
 
-template <auto Member, class Input>
-constexpr bool is_single_argument() {
-  if constexpr (std::tuple_size_v<ArgumentsOf<Member>> == 1) {
-    return std::is_convertible_v<Input const&, std::tuple_element_t<0, ArgumentsOf<Member>>>;
-  } else {
-    return false;
-  }
-}
-
 /// Calls Member with an input; a tuple is spread over several parameters.
 template <auto Member, class W, class Input>
 auto start_task(Worker<W> const& worker, Input const& input) {
-  if constexpr (is_single_argument<Member, Input>()) {
+  if constexpr (kIsTheArgument<Input, ArgumentsOf<Member>>) {
     return worker.call(fn<Member>, input);
   } else {
     return std::apply([&](auto const&... each) { return worker.call(fn<Member>, each...); }, input);
@@ -208,21 +208,21 @@ class Pool {
   /// The results in the order of the inputs: a range. Each input is one argument of the function,
   /// or a tuple of its arguments. Inputs are taken as there is room: PoolOptions::in_flight for
   /// each worker, and at most four times as many ahead of the result that is read next.
-  template <auto Member, std::ranges::input_range Inputs>
+  template <auto Member, class Inputs>
   [[nodiscard]] auto map(Fn<Member>, Inputs&& inputs) {
     return produce<detail::OrderedProducer, Member>(std::forward<Inputs>(inputs));
   }
 
   /// For a function that returns void there are no results to read: returns when all is done, or
   /// throws the first error that comes; then what is in flight is cancelled and no more is started.
-  template <auto Member, std::ranges::input_range Inputs>
+  template <auto Member, class Inputs>
   requires std::is_void_v<ResultOf<Member>>
   void map(Fn<Member>, Inputs&& inputs) {
     for (auto& outcome : map_outcomes(fn<Member>, std::forward<Inputs>(inputs))) outcome.get();
   }
 
   /// The results as they come: a range of Indexed.
-  template <auto Member, std::ranges::input_range Inputs>
+  template <auto Member, class Inputs>
   [[nodiscard]] auto map_unordered(Fn<Member>, Inputs&& inputs) {
     static_assert(!std::is_void_v<ResultOf<Member>>,
                   "a function that returns void gives nothing to put in a range: use map, which "
@@ -231,7 +231,7 @@ class Pool {
   }
 
   /// As map_unordered, but an error is an element like any other: a range of Outcome.
-  template <auto Member, std::ranges::input_range Inputs>
+  template <auto Member, class Inputs>
   [[nodiscard]] auto map_outcomes(Fn<Member>, Inputs&& inputs) {
     return produce<detail::OutcomeProducer, Member>(std::forward<Inputs>(inputs));
   }
@@ -239,19 +239,20 @@ class Pool {
   /// The first result found, by a function that gives std::optional, or nothing. The rest is
   /// cancelled at the first hit: a function that takes a std::stop_token is stopped. Waits; throws
   /// an error that comes before a hit.
-  template <auto Member, std::ranges::input_range Inputs>
-  [[nodiscard]] auto find_map(Fn<Member>, Inputs&& inputs)
-      -> std::optional<Indexed<typename ResultOf<Member>::value_type>> {
-    for (auto& found : map_unordered(fn<Member>, std::forward<Inputs>(inputs))) {
-      if (found.value) return {{found.index, std::move(*found.value)}};
-    }
-    return std::nullopt;
+  template <auto Member, class Inputs>
+  [[nodiscard]] auto find_map(Fn<Member>, Inputs&& inputs) {
+    using Found = detail::OptionalOf<ResultOf<Member>>;
+    static_assert(!std::is_void_v<Found>,
+                  "find_map takes a function that returns std::optional<T>: nothing where it found "
+                  "nothing");
+    if constexpr (!std::is_void_v<Found>)
+      return find_first<Member, Found>(std::forward<Inputs>(inputs));
   }
 
   /// Maps, and combines neighbours on the workers; Combine must be associative. The tree depends on
   /// the number of inputs alone, so the result is the same, to the bit, on any number of workers.
   /// Nothing for no inputs. Waits; throws the first error that comes.
-  template <auto Member, auto Combine, std::ranges::input_range Inputs>
+  template <auto Member, auto Combine, class Inputs>
   [[nodiscard]] std::optional<ResultOf<Member>> map_reduce(Fn<Member>, Fn<Combine>,
                                                            Inputs&& inputs) {
     return reduce<Member, Combine, OrderedReduction<ResultOf<Member>>>(
@@ -260,28 +261,66 @@ class Pool {
 
   /// Maps, and combines in any order as results come; Combine must be associative and commutative.
   /// Otherwise as map_reduce.
-  template <auto Member, auto Combine, std::ranges::input_range Inputs>
+  template <auto Member, auto Combine, class Inputs>
   [[nodiscard]] std::optional<ResultOf<Member>> map_reduce_commutative(Fn<Member>, Fn<Combine>,
                                                                        Inputs&& inputs) {
     return reduce<Member, Combine, CommutativeReduction<ResultOf<Member>>>(
         std::forward<Inputs>(inputs));
   }
 
+  /// @cond
+  // What names no function: the compiler says so, and what to write.
+  template <detail::NotAFunction What, class Inputs>
+  typename detail::NamedFunction<What>::Result map(What const&, Inputs&&);
+  template <detail::NotAFunction What, class Inputs>
+  typename detail::NamedFunction<What>::Result map_unordered(What const&, Inputs&&);
+  template <detail::NotAFunction What, class Inputs>
+  typename detail::NamedFunction<What>::Result map_outcomes(What const&, Inputs&&);
+  template <detail::NotAFunction What, class Inputs>
+  typename detail::NamedFunction<What>::Result find_map(What const&, Inputs&&);
+  /// @endcond
+
  private:
   template <template <class, auto, class> class Producer, auto Member, class Inputs>
   auto produce(Inputs&& inputs) {
-    using View = std::views::all_t<Inputs>;
-    using Chosen = Producer<W, Member, View>;
-    return ResultRange<Chosen>(
-        std::make_unique<Chosen>(group_, std::views::all(std::forward<Inputs>(inputs))));
+    if constexpr (detail::kInputsFit<W, Member, Inputs>) {
+      using View = std::views::all_t<Inputs>;
+      using Chosen = Producer<W, Member, View>;
+      return ResultRange<Chosen>(
+          std::make_unique<Chosen>(group_, std::views::all(std::forward<Inputs>(inputs))));
+    } else {
+      return std::vector<int>();  // so that the compiler says no more
+    }
+  }
+
+  template <auto Member, class Found, class Inputs>
+  std::optional<Indexed<Found>> find_first(Inputs&& inputs) {
+    for (auto& found : map_unordered(fn<Member>, std::forward<Inputs>(inputs))) {
+      if (found.value) return {{found.index, std::move(*found.value)}};
+    }
+    return std::nullopt;
   }
 
   template <auto Member, auto Combine, class Reduction, class Inputs>
   std::optional<ResultOf<Member>> reduce(Inputs&& inputs) {
     using T = ResultOf<Member>;
-    static_assert(std::is_same_v<ArgumentsOf<Combine>, std::tuple<T, T>> &&
-                      std::is_same_v<ResultOf<Combine>, T>,
-                  "Combine must take two results of the mapped function and give one");
+    constexpr bool kCombines = std::is_same_v<ArgumentsOf<Combine>, std::tuple<T, T>> &&
+                               std::is_same_v<ResultOf<Combine>, T>;
+    static_assert(
+        kCombines,
+        "Combine must take two results of the mapped function and give one: `T f(T const& "
+        "left, T const& right)`");
+    if constexpr (kCombines && detail::kInputsFit<W, Member, Inputs> &&
+                  CheckedFunction<W, Combine>::index != detail::kNotListed) {
+      return reduce_checked<Member, Combine, Reduction>(std::forward<Inputs>(inputs));
+    } else {
+      return std::nullopt;
+    }
+  }
+
+  template <auto Member, auto Combine, class Reduction, class Inputs>
+  std::optional<ResultOf<Member>> reduce_checked(Inputs&& inputs) {
+    using T = ResultOf<Member>;
     using View = std::views::all_t<Inputs>;
     detail::Feeder<W, Member, View> feeder(group_, std::views::all(std::forward<Inputs>(inputs)));
     auto& runner = feeder.runner();

@@ -95,8 +95,8 @@ void* construct_worker(std::span<std::byte const> bytes, WorkerContext const& co
       return new W(context);
     } else {
       static_assert(std::is_default_constructible_v<W>,
-                    "a worker type without `using Init = ...;` needs a default constructor, or one "
-                    "that takes cohort::WorkerContext const&");
+                    "a worker type without a public `using Init = ...;` needs a default "
+                    "constructor, or one that takes cohort::WorkerContext const&");
       return new W();
     }
   } else if constexpr (std::is_constructible_v<W, Init, WorkerContext const&>) {
@@ -135,7 +135,7 @@ std::shared_ptr<void> make_session(void* object, std::span<std::byte const> byte
     } else {
       static_assert(
           std::is_default_constructible_v<S>,
-          "a Session without `using Init = ...;` needs a default constructor, or one that "
+          "a Session without a public `using Init = ...;` needs a default constructor, or one that "
           "takes the worker by reference");
       return share_session(new S());
     }
@@ -150,7 +150,10 @@ std::shared_ptr<void> make_session(void* object, std::span<std::byte const> byte
 }
 
 template <class W, class List>
-struct EntriesOf;
+struct EntriesOf {
+  static_assert(std::is_void_v<List>, "`Functions` must be a `cohort::FunctionList<...>`");
+  static constexpr std::array<FunctionEntry, 0> value{};
+};
 template <class W, auto... Members>
 struct EntriesOf<W, FunctionList<Members...>> {
   static constexpr std::array<FunctionEntry, sizeof...(Members)> value{
@@ -160,7 +163,8 @@ struct EntriesOf<W, FunctionList<Members...>> {
 template <class W>
 constexpr WorkerTypeEntry worker_type_entry() {
   static_assert(WorkerType<W>,
-                "a worker type needs `using Functions = cohort::FunctionList<...>;`");
+                "a worker type needs `using Functions = cohort::FunctionList<...>;`, which is "
+                "public");
   using Init = typename InitOf<W>::type;
   WorkerTypeEntry entry{type_text<W>(),
                         std::is_same_v<Init, NoInit> ? std::string_view("void") : type_text<Init>(),

@@ -60,6 +60,10 @@ class Managed {
   auto call(Adapted<Member, To, From> const& adapted, Args&&... args) {
     return connected()->call(adapted, std::forward<Args>(args)...);
   }
+  /// @cond
+  template <detail::NotAFunction What, class... Args>
+  typename detail::NamedFunction<What>::Result call(What const&, Args&&...);
+  /// @endcond
   /// The worker of the present connection, for open(), stream(), post(): made where there is none.
   /// Ask anew for each use: one that is kept keeps its connection, and does not reconnect. Throws
   /// what connect() throws.

@@ -36,7 +36,8 @@ std::shared_ptr<Message const> encode_init(std::shared_ptr<void const>& holder, 
     static_assert(sizeof...(Init) == 0, "this worker type has no `Init`: spawn takes none");
   } else {
     static_assert(sizeof...(Init) == 1 && (std::is_convertible_v<Init, Wanted> && ...),
-                  "spawn takes one argument that converts to this worker type's `Init`");
+                  "spawn takes one argument that converts to this worker type's `Init`: give it "
+                  "behind the options");
     auto value = std::make_shared<Wanted const>(std::forward<Init>(init)...);
     encode(*message, *value);
     holder = std::move(value);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -65,7 +66,7 @@ struct WorkerRef {
 /// waited for. No handle waits for any of it, save that of serve() for what nobody waits for,
 /// unless it goes in a callback or in on_failure. Any thread may call, callbacks and on_failure
 /// too; the handle moves, and does not copy. One that was moved from may be destroyed or assigned
-/// to, and nothing else.
+/// to; all else throws std::logic_error.
 ///
 /// Calls over one connection begin in their order. Those that wait their turn do so at the worker,
 /// without a bound: bound them by waiting for futures.
@@ -98,7 +99,7 @@ class [[nodiscard]] Worker {
                   "this function takes a Writer or a Stream: use open(), stream() or state()");
     if constexpr (CheckedArguments<Member, Args...>::ok &&
                   CheckedFunction<W, Member>::index != detail::kNotListed) {
-      return detail::start_call<Member>(remote_->connection(), CheckedFunction<W, Member>::id,
+      return detail::start_call<Member>(remote().connection(), CheckedFunction<W, Member>::id,
                                         std::forward<Args>(args)...);
     } else {
       return Future<ResultOf<Member>>();
@@ -159,7 +160,7 @@ class [[nodiscard]] Worker {
     static_assert(!TraitsOf<Member>::streams, "a function that streams cannot be posted");
     if constexpr (CheckedArguments<Member, Args...>::ok &&
                   CheckedFunction<W, Member>::index != detail::kNotListed) {
-      detail::post_call<Member>(remote_->connection(), CheckedFunction<W, Member>::id,
+      detail::post_call<Member>(remote().connection(), CheckedFunction<W, Member>::id,
                                 std::forward<Args>(args)...);
     }
   }
@@ -173,7 +174,7 @@ class [[nodiscard]] Worker {
                   "this function takes neither a Writer nor a Stream: use call()");
     if constexpr (CheckedArguments<Member, Args...>::ok &&
                   CheckedFunction<W, Member>::index != detail::kNotListed) {
-      return detail::open_call<Member>(remote_->connection(), CheckedFunction<W, Member>::id,
+      return detail::open_call<Member>(remote().connection(), CheckedFunction<W, Member>::id,
                                        std::forward<Args>(args)...);
     } else {
       return {};
@@ -203,6 +204,20 @@ class [[nodiscard]] Worker {
     return Returned{std::move(initial), std::move(opened.output)};
   }
 
+  /// @cond
+  // What names no function: the compiler says so, and what to write.
+  template <detail::NotAFunction What, class... Args>
+  typename detail::NamedFunction<What>::Result call(What const&, Args&&...) const;
+  template <detail::NotAFunction What, class... Args>
+  typename detail::NamedFunction<What>::Result post(What const&, Args&&...) const;
+  template <detail::NotAFunction What, class... Args>
+  typename detail::NamedFunction<What>::Result open(What const&, Args&&...) const;
+  template <detail::NotAFunction What, class... Args>
+  typename detail::NamedFunction<What>::Result stream(What const&, Args&&...) const;
+  template <detail::NotAFunction What, class... Args>
+  typename detail::NamedFunction<What>::Result state(What const&, Args&&...) const;
+  /// @endcond
+
   /// Opens this connection's Session with its Init, for worker types whose Session takes one; a
   /// later call opens a new one instead. Waits for its turn among the worker's calls. Throws Error:
   /// kFailed with what its constructor threw, and then the old one stays; kDisconnected, kRefused.
@@ -211,20 +226,20 @@ class [[nodiscard]] Worker {
     using Wanted = typename detail::InitOf<typename W::Session>::type;
     static_assert(std::is_convertible_v<Init, Wanted>,
                   "open_session takes one argument that converts to the Session's `Init`");
-    detail::open_session(remote_->connection(), Wanted(std::forward<Init>(init)));
+    detail::open_session(remote().connection(), Wanted(std::forward<Init>(init)));
   }
 
   /// What other processes reach this worker with. Waits for its answer, which comes also while a
   /// function computes. Throws Error: kDisconnected; kFailed where it has closed its server.
-  [[nodiscard]] WorkerRef<W> ref() const { return {detail::address_of(remote_->connection())}; }
+  [[nodiscard]] WorkerRef<W> ref() const { return {detail::address_of(remote().connection())}; }
   /// The settings of its server. Waits likewise. Throws Error (kDisconnected).
   [[nodiscard]] Settings settings() const {
-    return detail::call_builtin<&Server::settings>(remote_->connection()).get();
+    return detail::call_builtin<&Server::settings>(remote().connection()).get();
   }
   /// It takes no new clients from now on; those that are there stay. Waits likewise. Throws Error
   /// (kDisconnected).
   void close_server() const {
-    detail::call_builtin<&Server::close_server>(remote_->connection()).get();
+    detail::call_builtin<&Server::close_server>(remote().connection()).get();
   }
   /// The log records of its process (see launch/log.h) from `level` up, at most `per_second` of
   /// them a second; LogRecord::lost counts the others, and those for which a reader that is a
@@ -233,21 +248,19 @@ class [[nodiscard]] Worker {
   [[nodiscard]] Stream<LogRecord> log(LogLevel level = LogLevel::kInfo,
                                       std::uint32_t per_second = 1000) const {
     auto subscribed = detail::open_call<&Server::subscribe_to_log>(
-        remote_->connection(), kBuiltin<&Server::subscribe_to_log>, level, per_second);
+        remote().connection(), kBuiltin<&Server::subscribe_to_log>, level, per_second);
     subscribed.result.get();  // from here on it misses nothing
     return std::move(subscribed.output);
   }
 
   /// As its master counts it. Empty for a worker that nobody spawned.
-  [[nodiscard]] WorkerId const& id() const noexcept { return remote_->connection()->peer().worker; }
+  [[nodiscard]] WorkerId const& id() const { return remote().connection()->peer().worker; }
   /// The name of its machine.
-  [[nodiscard]] std::string const& host() const noexcept {
-    return remote_->connection()->peer().host;
-  }
+  [[nodiscard]] std::string const& host() const { return remote().connection()->peer().host; }
   /// Of its process; of this one for a worker that serve() made.
-  [[nodiscard]] int pid() const noexcept { return remote_->connection()->peer().pid; }
+  [[nodiscard]] int pid() const { return remote().connection()->peer().pid; }
   /// False once the worker's end was reported, or its connection is lost: a call fails at once.
-  [[nodiscard]] bool alive() const { return !remote_->connection()->lost() && !remote_->ended(); }
+  [[nodiscard]] bool alive() const { return !remote().connection()->lost() && !remote().ended(); }
 
   /// Asks it to end: it finishes the call that it runs, destroys its object, and goes; it is killed
   /// after shutdown_timeout. Returns at once. Calls that wait fail as kDisconnected; on_failure
@@ -262,7 +275,7 @@ class [[nodiscard]] Worker {
   /// that worker would end with its connection, and shut_down() or kill() say how it is to end.
   void drop_connection() const { own().drop_connection(); }
   /// How its process ended, once it has and where that is known.
-  [[nodiscard]] std::optional<ExitReport> exit_report() const { return remote_->exit_report(); }
+  [[nodiscard]] std::optional<ExitReport> exit_report() const { return remote().exit_report(); }
   /// Waits until its process is gone, or given up since SIGKILL does not end it; where serve() or
   /// connect() gave the handle, until its connection has ended. Returns whether that is so.
   bool wait_until_ended(Clock::duration at_most) const {
@@ -270,9 +283,14 @@ class [[nodiscard]] Worker {
   }
 
  private:
+  WorkerHandle& remote() const {
+    if (!remote_)
+      throw std::logic_error("cohort: this Worker was moved from: use the one it moved to");
+    return *remote_;
+  }
   /// Not a forked child's.
   [[nodiscard]] WorkerHandle& own() const {
-    remote_->connection()->birthplace().require_here();
+    remote().connection()->birthplace().require_here();
     return *remote_;
   }
 

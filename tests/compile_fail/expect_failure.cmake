@@ -1,4 +1,5 @@
-# Run as `cmake -DCOMPILER= -DSOURCE= -DINCLUDES= -DEXPECT= -P`: see cohort_compile_fail_test.
+# Run as `cmake -DCOMPILER= -DSOURCE= -DINCLUDES= -DDEFINE= -DEXPECT= -DFIRST= -P`: see
+# cohort_compile_fail_test.
 set(command "${COMPILER}" -std=c++20 -fsyntax-only)
 foreach(include IN LISTS INCLUDES)
   list(APPEND command "-I${include}")
@@ -10,7 +11,7 @@ if(NOT result EQUAL 0)
   message(FATAL_ERROR "The control does not compile:\n${output}")
 endif()
 
-execute_process(COMMAND ${command} "${SOURCE}"
+execute_process(COMMAND ${command} ${DEFINE} "${SOURCE}"
   RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
 if(result EQUAL 0)
   message(FATAL_ERROR "${SOURCE} compiles, and must not.")
@@ -20,3 +21,14 @@ foreach(expected IN LISTS EXPECT)
     message(FATAL_ERROR "The compiler does not say \"${expected}\", but:\n${output}")
   endif()
 endforeach()
+
+# Of the lines with an error: they cannot be split at ";", which some hold.
+if(FIRST)
+  if(NOT output MATCHES "error:[^\n]*")
+    message(FATAL_ERROR "The compiler names no error, but says:\n${output}")
+  endif()
+  set(first "${CMAKE_MATCH_0}")
+  if(NOT first MATCHES "${FIRST}")
+    message(FATAL_ERROR "The first error is not \"${FIRST}\", but:\n${first}\nof\n${output}")
+  endif()
+endif()

@@ -461,6 +461,81 @@ TEST_P(PoolTest, AResultThatCannotBeTakenIsThrownAsAnErrorByEveryOperation) {
       6);
 }
 
+TEST_P(PoolTest, RangesThatAreReadASecondTimeThrow) {
+  auto workers = pool(2);
+  auto squares = workers.map(fn<&Tasks::square>, std::views::iota(0, 10));
+  int sum = 0;
+  for (int const square : squares) sum += square;
+  EXPECT_EQ(sum, 285);
+  EXPECT_THROW(static_cast<void>(squares.begin()), std::logic_error);
+  auto moved = std::move(squares);
+  EXPECT_THROW(static_cast<void>(squares.begin()), std::logic_error);
+  // Also one that was left in its middle, whose rest would be taken for the whole.
+  auto outcomes = workers.map_outcomes(fn<&Tasks::square>, std::views::iota(0, 10));
+  for ([[maybe_unused]] auto& outcome : outcomes) break;
+  EXPECT_THROW(static_cast<void>(outcomes.begin()), std::logic_error);
+
+  cohort::Generated<int> inputs([n = 0]() mutable -> std::optional<int> {
+    return n < 3 ? std::optional(n++) : std::nullopt;
+  });
+  std::ranges::ref_view const view(inputs);
+  for (int const square : workers.map(fn<&Tasks::square>, view)) sum += square;
+  EXPECT_THROW(static_cast<void>(workers.map_reduce(fn<&Tasks::inverse>, fn<&Tasks::sum>, view)),
+               std::logic_error);
+
+  auto const worker = cohort::spawn_one<Tasks>(cluster_, {}, TaskInit{});
+  std::vector<cohort::Future<int>> futures;
+  futures.push_back(worker.call(fn<&Tasks::square>, 3));
+  auto completed = cohort::as_completed(futures);
+  for ([[maybe_unused]] auto const each : completed) {
+  }
+  EXPECT_THROW(static_cast<void>(completed.begin()), std::logic_error);
+}
+
+TEST_P(PoolTest, WhatWasMovedFromThrowsFromEveryMember) {
+  auto moved = cohort::spawn_one<Tasks>(cluster_, {}, TaskInit{});
+  auto const worker = std::move(moved);
+  auto const throws = [](auto const& use) { EXPECT_THROW(use(), std::logic_error); };
+  throws([&] { static_cast<void>(moved.call(fn<&Tasks::square>, 1)); });
+  throws([&] { moved.post(fn<&Tasks::mark>, 1); });
+  throws([&] {
+    auto const twice = cohort::adapt(fn<&Tasks::add>, [](int x) { return std::tuple(x, x); });
+    static_cast<void>(moved.call(twice, 1));
+  });
+  throws([&] { static_cast<void>(moved.ref()); });
+  throws([&] { static_cast<void>(moved.settings()); });
+  throws([&] { moved.close_server(); });
+  throws([&] { static_cast<void>(moved.log()); });
+  throws([&] { static_cast<void>(moved.id()); });
+  throws([&] { static_cast<void>(moved.host()); });
+  throws([&] { static_cast<void>(moved.pid()); });
+  throws([&] { static_cast<void>(moved.alive()); });
+  throws([&] { moved.shut_down(); });
+  throws([&] { moved.kill(); });
+  throws([&] { moved.drop_connection(); });
+  throws([&] { static_cast<void>(moved.exit_report()); });
+  throws([&] { static_cast<void>(moved.wait_until_ended(std::chrono::seconds(0))); });
+  EXPECT_TRUE(worker.alive());
+
+  std::vector<cohort::Future<int>> futures;
+  futures.push_back(worker.call(fn<&Tasks::square>, 3));
+  auto all = cohort::when_all(std::move(futures));
+  auto rest = std::move(all);
+  throws([&] { static_cast<void>(all.ready()); });
+  throws([&] { static_cast<void>(all.wait_for(std::chrono::seconds(0))); });
+  throws([&] { all.cancel(); });
+  throws([&] { static_cast<void>(all.get()); });
+  EXPECT_EQ(rest.get(), std::vector{9});
+
+  auto records = worker.log();
+  auto const kept = std::move(records);
+  throws([&] { static_cast<void>(records.next()); });
+  throws([&] { static_cast<void>(records.begin()); });
+  throws([&] { static_cast<void>(records.wait_for(std::chrono::seconds(0))); });
+  throws([&] { static_cast<void>(records.reason()); });
+  throws([&] { static_cast<void>(std::move(records).subscribe([](cohort::LogRecord const&) {})); });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
