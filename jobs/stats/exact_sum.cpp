@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <optional>
 
 namespace cohort::stats {
 namespace {
 
-constexpr int kUnitExponent = -1074;  // the weight of the lowest bit
+constexpr int kUnitExponent = -1074;           // the weight of the lowest bit
+constexpr std::size_t kUnit = -kUnitExponent;  // the position of 1
 constexpr std::int64_t kDigitMask = 0xffff'ffff;
 
 /// One term touches a digit and the next: |low| < 2^32, |high| < 2^52.
@@ -23,6 +25,66 @@ inline void deposit(double term, std::int64_t* digits) noexcept {
   auto const high = static_cast<std::int64_t>(mantissa >> (32 - shift));
   digits[position / 32] += (low ^ sign) - sign;
   digits[position / 32 + 1] += (high ^ sign) - sign;
+}
+
+/// Up to 1,024 terms, taken apart into multiples of a fixed power of two, which sum without error,
+/// and what is left; that again, with a smaller power. Returns about their sum; nothing, with
+/// nothing done, where more would be left then: the magnitudes differ by more than about 2^30.
+std::optional<double> deposit_run(std::span<double const> terms, std::int64_t* digits) noexcept {
+  constexpr std::size_t kLanes = 8;
+  std::array<double, kLanes> tops{};
+  std::size_t const whole = terms.size() / kLanes * kLanes;
+  for (std::size_t i = 0; i < whole; i += kLanes) {
+    for (std::size_t k = 0; k < kLanes; ++k) {
+      double const size = std::abs(terms[i + k]);
+      tops[k] = size > tops[k] ? size : tops[k];
+    }
+  }
+  double const top = *std::max_element(tops.begin(), tops.end());
+  if (top >= 0x1p1000) return std::nullopt;
+  int exponent = 0;
+  static_cast<void>(std::frexp(top, &exponent));
+  double const first = std::ldexp(1.0, exponent + 11);  // above 2^10 terms of 2^exponent
+  double const second = std::ldexp(first, 11 - 53);     // above 2^10 rests
+  std::array<double, kLanes> high{};
+  std::array<double, kLanes> low{};
+  std::array<double, kLanes> left{};
+  for (std::size_t i = 0; i < whole; i += kLanes) {
+    for (std::size_t k = 0; k < kLanes; ++k) {
+      double const term = terms[i + k];
+      double const part = (first + term) - first;
+      double const rest = term - part;
+      double const next = (second + rest) - second;
+      high[k] += part;
+      low[k] += next;
+      left[k] += std::abs(rest - next);
+    }
+  }
+  for (double const lane : left) {
+    if (lane != 0) return std::nullopt;
+  }
+  // The lanes are multiples of the same powers of two, within the same bounds: exact too.
+  for (std::size_t k = 1; k < kLanes; ++k) {
+    high[0] += high[k];
+    low[0] += low[k];
+  }
+  deposit(high[0], digits);
+  deposit(low[0], digits);
+  double about = high[0] + low[0];
+  for (std::size_t i = whole; i < terms.size(); ++i) {
+    deposit(terms[i], digits);
+    about += terms[i];
+  }
+  return about;
+}
+
+double deposit_each(std::span<double const> terms, std::int64_t* digits) noexcept {
+  double about = 0;
+  for (double const term : terms) {
+    deposit(term, digits);
+    about += term;
+  }
+  return about;
 }
 
 }  // namespace
@@ -42,42 +104,54 @@ void ExactSum::negate(Digits& digits) noexcept {
   carry(digits);
 }
 
-void ExactSum::add(std::span<double const> terms) {
-  // 1,024 terms below 2^52 each, and a digit: below 2^63. Two lanes, because neighbouring terms
-  // mostly fall on the same digit and would wait for one another's store.
+double ExactSum::add(std::span<double const> terms) {
+  // 1,024 terms below 2^52 each, and a digit: below 2^63.
   constexpr std::size_t kBeforeCarry = 1024;
+  constexpr std::size_t kShort = 32;
+  double about = 0;
   while (!terms.empty()) {
     auto const some = terms.first(std::min(terms.size(), kBeforeCarry));
-    if (some.size() < 16) {
-      for (double const term : some) deposit(term, digits_.data());
-    } else {
-      Digits lane{};
-      std::size_t i = 0;
-      for (; i + 2 <= some.size(); i += 2) {
-        deposit(some[i], digits_.data());
-        deposit(some[i + 1], lane.data());
-      }
-      if (i < some.size()) deposit(some[i], digits_.data());
-      for (std::size_t k = 0; k < kDigits; ++k) digits_[k] += lane[k];
-    }
+    auto const quick = some.size() < kShort ? std::nullopt : deposit_run(some, digits_.data());
+    about += quick ? *quick : deposit_each(some, digits_.data());
     carry(digits_);
     terms = terms.subspan(some.size());
   }
+  return about;
 }
 
-void ExactSum::add(Int128 term) {
-  bool const negative = term < 0;
-  UInt128 magnitude = negative ? -static_cast<UInt128>(term) : static_cast<UInt128>(term);
-  constexpr std::size_t kFirst = -kUnitExponent / 32;
-  constexpr unsigned kShift = -kUnitExponent % 32;
-  for (std::size_t i = kFirst; magnitude != 0; ++i, magnitude >>= 32) {
-    auto const part = static_cast<std::uint64_t>(magnitude & 0xffff'ffff) << kShift;
+void ExactSum::add_scaled(UInt128 magnitude, std::size_t position, bool negative) noexcept {
+  auto const shift = static_cast<unsigned>(position % 32);
+  for (std::size_t i = position / 32; magnitude != 0; ++i, magnitude >>= 32) {
+    auto const part = static_cast<std::uint64_t>(magnitude & 0xffff'ffff) << shift;
     auto const low = static_cast<std::int64_t>(part & 0xffff'ffff);
     auto const high = static_cast<std::int64_t>(part >> 32);
     digits_[i] += negative ? -low : low;
     digits_[i + 1] += negative ? -high : high;
   }
   carry(digits_);
+}
+
+void ExactSum::add(Int128 term) {
+  bool const negative = term < 0;
+  add_scaled(negative ? -static_cast<UInt128>(term) : static_cast<UInt128>(term), kUnit, negative);
+}
+
+void ExactSum::add_repeated(double term, std::uint64_t times) {
+  auto const bits = std::bit_cast<std::uint64_t>(term);
+  std::uint64_t const exponent = (bits >> 52) & 0x7ff;
+  std::uint64_t const normal = exponent != 0;
+  std::uint64_t const mantissa = (bits & 0xf'ffff'ffff'ffff) | (normal << 52);
+  add_scaled(static_cast<UInt128>(mantissa) * times, exponent - normal, std::signbit(term));
+}
+
+void ExactSum::add_repeated(std::int64_t term, std::uint64_t times) {
+  bool const negative = term < 0;
+  auto const bits = static_cast<std::uint64_t>(term);
+  add_scaled(static_cast<UInt128>(negative ? -bits : bits) * times, kUnit, negative);
+}
+
+void ExactSum::add_repeated(std::uint64_t term, std::uint64_t times) {
+  add_scaled(static_cast<UInt128>(term) * times, kUnit, false);
 }
 
 void ExactSum::add(ExactSum const& other) {

@@ -87,5 +87,45 @@ TEST(ExactSum, AddsIntegersOf128Bits) {
   EXPECT_EQ(value(sum), -2);
 }
 
+TEST(ExactSum, IsTheSameWhetherTermsComeInRunsOrSingly) {
+  std::mt19937_64 random(9);
+  for (double const spread : {0.0, 1.0, 8.0, 20.0, 40.0, 300.0}) {  // powers of two and more
+    for (std::size_t const size : {32u, 33u, 1000u, 1024u, 3000u}) {
+      std::vector<double> terms(size);
+      std::uniform_real_distribution exponent(-spread, spread);
+      for (double& term : terms) {
+        term = std::normal_distribution()(random) * std::exp2(exponent(random));
+      }
+      terms[7] = 0;
+      ExactSum singly;
+      for (double const term : terms) singly.add(term);
+      EXPECT_EQ(sum_of(terms), singly) << size << " terms, 2^" << spread;
+      for (double& term : terms) term = static_cast<float>(term);
+      ExactSum floats;
+      for (double const term : terms) floats.add(term);
+      EXPECT_EQ(sum_of(terms), floats) << size << " floats, 2^" << spread;
+    }
+  }
+  EXPECT_EQ(value(sum_of(std::vector<double>(1024, kTiny))), 1024 * kTiny);
+  EXPECT_EQ(sum_of(std::vector<double>(2048, -kMax)).divided_by(2048).head, -kMax);
+}
+
+TEST(ExactSum, ARepeatedTermIsAddedAsOftenAsItOccurs) {
+  for (double const term : {0.1, -3e300, 5 * kTiny, -0.0}) {
+    ExactSum one_by_one;
+    for (int i = 0; i < 1000; ++i) one_by_one.add(term);
+    ExactSum at_once;
+    at_once.add_repeated(term, 1000);
+    EXPECT_EQ(at_once, one_by_one);
+  }
+  constexpr auto kMost = std::numeric_limits<std::uint64_t>::max();
+  ExactSum most;
+  most.add_repeated(kMost, kMost);
+  EXPECT_EQ(most.divided_by(kMost).head, 0x1p64);
+  ExactSum lowest;
+  lowest.add_repeated(std::numeric_limits<std::int64_t>::min(), kMost);
+  EXPECT_EQ(lowest.divided_by(kMost).head, -0x1p63);
+}
+
 }  // namespace
 }  // namespace cohort::stats
