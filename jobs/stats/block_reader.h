@@ -3,40 +3,39 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
+#include <optional>
 #include <string>
-#include <vector>
 
+#include "jobs/stats/dataset_reader.h"
 #include "jobs/stats/hdf5_handle.h"
-#include "jobs/stats/number.h"
 #include "jobs/stats/plan.h"
 
 namespace cohort::stats {
 
 class BlockReader {
  public:
-  /// `piece_limit` in bytes bounds the buffer. Only a filtered chunk above it makes HDF5 hold more:
-  /// about twice the chunk while it is decoded, and once until another dataset is opened.
+  /// `piece_limit` in bytes bounds the buffers. Only a filtered chunk above it needs more: its
+  /// bytes in the file and once what they decode to; about twice the latter where HDF5 decodes it.
   explicit BlockReader(std::uint64_t piece_limit = 8 << 20) : piece_limit_(piece_limit) {}
 
-  /// Calls `scan` with the elements, in order of the pieces. They are valid during that call.
+  /// Calls `scan` with the elements, in the order of the pieces. They are valid during that call.
   /// Throws std::runtime_error, one line, when they cannot be read.
-  void for_each_piece(Block const& block, std::function<void(Elements)> const& scan);
+  void for_each_piece(Block const& block, Scan const& scan);
 
   /// Closes what stayed open, and frees the memory. The next block opens its file anew.
   void close() noexcept;
+
+  /// Of the dataset that is open.
+  [[nodiscard]] ChunkCounts chunk_counts() const {
+    return dataset_ ? dataset_->counts() : ChunkCounts{};
+  }
 
  private:
   std::uint64_t piece_limit_;
   std::string file_name_;
   std::string dataset_name_;
   FileHandle file_;
-  DatasetHandle dataset_;
-  std::vector<std::uint64_t> buffer_;  // words: aligned for every kind
-
-  void open(Block const& block);
-  Elements read(ElementKind kind, std::vector<std::uint64_t> const& first,
-                std::vector<std::uint64_t> const& count);
+  std::optional<DatasetReader> dataset_;
 };
 
 }  // namespace cohort::stats

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,9 @@ struct DatasetInfo {
   std::vector<std::uint64_t> shape;  ///< slowest dimension first
   std::vector<std::uint64_t> chunk;  ///< empty unless its storage is chunked
   bool filtered = false;             ///< compressed or otherwise encoded chunk by chunk
+  /// Where the file holds little of a large dataset: the corners of the chunks that it holds, one
+  /// after the other. All other elements have the fill value.
+  std::optional<std::vector<std::uint64_t>> stored_chunks;
 
   bool operator==(DatasetInfo const&) const = default;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <concepts>
 #include <limits>
 #include <span>
@@ -15,15 +16,13 @@ namespace {
 /// The bounds of values by several lanes, so that no comparison waits for the one before.
 template <class T>
 struct Bounds {
-  static constexpr std::size_t kLanes = 4;
+  static constexpr std::size_t kLanes = 8;
   std::array<T, kLanes> low;
   std::array<T, kLanes> high;
 
-  explicit Bounds(T first) {
-    low.fill(first);
-    high.fill(first);
-  }
-  void add(std::span<T const> values) noexcept {
+  explicit Bounds(std::span<T const> values) {  // not empty
+    low.fill(values.front());
+    high.fill(values.front());
     std::size_t i = 0;
     for (; i + kLanes <= values.size(); i += kLanes) {
       for (std::size_t k = 0; k < kLanes; ++k) {
@@ -36,68 +35,85 @@ struct Bounds {
       high[0] = std::max(high[0], values[i]);
     }
   }
-  [[nodiscard]] Number min() const { return bound(*std::min_element(low.begin(), low.end())); }
-  [[nodiscard]] Number max() const { return bound(*std::max_element(high.begin(), high.end())); }
+  [[nodiscard]] T min() const { return unsigned_zero(*std::min_element(low.begin(), low.end())); }
+  [[nodiscard]] T max() const { return unsigned_zero(*std::max_element(high.begin(), high.end())); }
 
  private:
   /// Which of two zeros came first would depend on the order of the merges: a zero has no sign
   /// here.
-  static Number bound(T value) { return Number(value == 0 ? T{0} : value); }
+  static T unsigned_zero(T value) { return value == 0 ? T{0} : value; }
 };
 
+void widen(Extent& extent, std::uint64_t count, Number low, Number high) {
+  if (count == 0) return;
+  if (extent.count == 0 || low < extent.min) extent.min = low;
+  if (extent.count == 0 || extent.max < high) extent.max = high;
+  extent.count += count;
+}
+
 template <std::floating_point T>
-Extent scan(std::span<T const> elements) {
-  Extent extent;
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  Bounds<double> bounds(0);
-  bounds.low.fill(kInfinity);
-  bounds.high.fill(-kInfinity);
-  extent.nonfinite = for_each_finite_run(elements, [&](std::span<double const> run) {
-    bounds.add(run);
-    extent.sum.add(run);
+void add_all(FirstPass& into, std::span<T const> elements) {
+  into.extent.nonfinite += for_each_finite_run(elements, [&](std::span<double const> run) {
+    Bounds<double> const bounds(run);
+    double const mean = into.extent.sum.add(run) / static_cast<double>(run.size());
+    widen(into.extent, run.size(), Number(bounds.min()), Number(bounds.max()));
+    merge(into.moments, moments_of(run, bounds.min(), bounds.max(), mean));
   });
-  extent.count = elements.size() - extent.nonfinite;
-  if (extent.count > 0) {
-    extent.min = bounds.min();
-    extent.max = bounds.max();
-  }
-  return extent;
 }
 
 template <std::integral T>
-Extent scan(std::span<T const> elements) {
-  Extent extent;
-  if (elements.empty()) return extent;
-  Bounds<T> bounds(elements.front());
-  bounds.add(elements);
-  Int128 sum = 0;
-  for (T const element : elements) sum += element;
-  extent.count = elements.size();
-  extent.min = bounds.min();
-  extent.max = bounds.max();
-  extent.sum.add(sum);
-  return extent;
+void add_all(FirstPass& into, std::span<T const> elements) {
+  while (!elements.empty()) {
+    auto const run = elements.first(std::min(elements.size(), kRunLength));
+    elements = elements.subspan(run.size());
+    Bounds<T> const bounds(run);
+    Int128 sum = 0;
+    for (T const element : run) sum += element;
+    into.extent.sum.add(sum);
+    widen(into.extent, run.size(), Number(bounds.min()), Number(bounds.max()));
+    merge(into.moments, moments_of(run, static_cast<T>(sum / static_cast<Int128>(run.size()))));
+  }
+}
+
+/// A number of the three kinds that Number knows, without the sign of a zero.
+template <class T>
+auto exact(T value) {
+  if constexpr (std::is_floating_point_v<T>) {
+    return static_cast<double>(value == 0 ? T{0} : value);
+  } else {
+    return value;
+  }
+}
+
+template <class T>
+void add_repeated(FirstPass& into, T element, std::uint64_t times) {
+  auto const value = exact(element);
+  if constexpr (std::is_floating_point_v<T>) {
+    if (!std::isfinite(value)) {
+      into.extent.nonfinite += times;
+      return;
+    }
+  }
+  into.extent.sum.add_repeated(value, times);
+  widen(into.extent, times, Number(value), Number(value));
+  merge(into.moments, moments_of_repeated(Number(value), times));
 }
 
 }  // namespace
 
-Extent scan_extent(Elements elements) {
-  return std::visit([](auto span) { return scan(span); }, elements);
-}
-
-Extent scan_extent(BlockReader& reader, Block const& block) {
-  Extent extent;
-  reader.for_each_piece(block, [&](Elements elements) { merge(extent, scan_extent(elements)); });
-  return extent;
+void FirstPass::add(Elements elements, std::uint64_t times) {
+  std::visit(
+      [&](auto span) {
+        if (times == 1) return add_all(*this, span);
+        for (auto const element : span) add_repeated(*this, element, times);
+      },
+      elements);
 }
 
 void merge(Extent& into, Extent const& other) {
-  if (other.count > 0) {
-    if (into.count == 0 || other.min < into.min) into.min = other.min;
-    if (into.count == 0 || into.max < other.max) into.max = other.max;
-  }
-  into.count += other.count;
+  widen(into, other.count, other.min, other.max);
   into.nonfinite += other.nonfinite;
+  into.masked += other.masked;
   into.sum.add(other.sum);
 }
 

@@ -10,6 +10,7 @@
 #include <hdf5_hl.h>
 
 #include "jobs/stats/hdf5_handle.h"
+#include "jobs/stats/storage.h"
 #include "jobs/stats/virtual_sources.h"
 
 namespace cohort::stats {
@@ -89,11 +90,16 @@ void require_filters(hid_t creation, int count) {
 
 void read_storage(hid_t dataset, DatasetInfo& info) {
   PropertyHandle const creation(H5Dget_create_plist(dataset), "H5Dget_create_plist");
-  if (H5Pget_layout(creation.get()) != H5D_CHUNKED) return;
+  require_countable(info.shape);
+  if (H5Pget_layout(creation.get()) != H5D_CHUNKED) {
+    info.stored_chunks = stored_chunks(dataset, creation.get(), info.shape, {});
+    return;
+  }
   std::vector<hsize_t> chunk(info.shape.size());
   check_hdf5(H5Pget_chunk(creation.get(), static_cast<int>(chunk.size()), chunk.data()),
              "H5Pget_chunk");
   info.chunk.assign(chunk.begin(), chunk.end());
+  info.stored_chunks = stored_chunks(dataset, creation.get(), info.shape, info.chunk);
   int const filters = check_hdf5(H5Pget_nfilters(creation.get()), "H5Pget_nfilters");
   info.filtered = filters > 0;
   if (H5Dget_storage_size(dataset) > 0) require_filters(creation.get(), filters);

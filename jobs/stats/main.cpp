@@ -115,8 +115,9 @@ int main(int argc, char** argv) {
   app.footer(kFooter);
   add_cluster_options(app, arguments.cluster);
   app.add_option("--output", arguments.output, "also write the results to this HDF5 file");
-  app.add_option("--bins", arguments.bins, "bins of each histogram (default 50)")
-      ->check(CLI::Range(std::uint32_t{1}, kBinsAtMost));
+  app.add_option("--bins", arguments.bins,
+                 "bins of each histogram (default 50); 0: none, and each value is read once")
+      ->check(CLI::Range(std::uint32_t{0}, kBinsAtMost));
   app.add_flag("--json", arguments.json, "print JSON instead of the table");
   app.add_option("inputs", arguments.inputs,
                  "a file, for all its datasets, or FILE:/dataset for one")

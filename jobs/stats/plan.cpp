@@ -6,7 +6,15 @@
 namespace cohort::stats {
 namespace {
 
-std::uint64_t divide_up(std::uint64_t value, std::uint64_t by) { return (value + by - 1) / by; }
+std::uint64_t divide_up(std::uint64_t value, std::uint64_t by) {
+  return value / by + (value % by != 0 ? 1 : 0);
+}
+
+std::uint64_t product_of(std::vector<std::uint64_t> const& factors) {
+  std::uint64_t product = 1;
+  for (std::uint64_t const factor : factors) product *= factor;
+  return product;
+}
 
 /// The tile that BlockPlan's contract asks for.
 std::vector<std::uint64_t> tile_of(DatasetInfo const& info, BlockLimits const& limits) {
@@ -17,6 +25,13 @@ std::vector<std::uint64_t> tile_of(DatasetInfo const& info, BlockLimits const& l
   for (std::uint64_t const extent : info.chunk) chunk *= extent;
   bool const cut = chunk * size > limits.chunk && !info.filtered;
   return choose_tile(info.shape, cut ? std::vector<std::uint64_t>{} : info.chunk, target);
+}
+
+/// One chunk; all where nothing is stored.
+std::vector<std::uint64_t> sparse_tile(DatasetInfo const& info) {
+  std::vector<std::uint64_t> tile = info.chunk.empty() ? info.shape : info.chunk;
+  for (std::uint64_t& extent : tile) extent = std::max<std::uint64_t>(extent, 1);
+  return tile;
 }
 
 }  // namespace
@@ -67,11 +82,41 @@ BlockPlan::BlockPlan(DatasetInfo const& info, BlockLimits limits)
     : file_(info.file),
       dataset_(info.dataset),
       kind_(info.kind),
-      tiling_(info.shape, tile_of(info, limits)) {}
+      tiling_(info.shape, info.stored_chunks ? sparse_tile(info) : tile_of(info, limits)),
+      size_(tiling_.size()),
+      elements_(product_of(info.shape)),
+      stored_chunks_(info.stored_chunks) {
+  if (!stored_chunks_ || elements_ == 0) return;
+  size_ = 1 + (info.shape.empty() ? 0 : stored_chunks_->size() / info.shape.size());
+}
 
 Block BlockPlan::operator[](std::uint64_t index) const {
+  if (stored_chunks_) return sparse_block(index);
   Block block{file_, dataset_, kind_, {}, {}};
   tiling_.locate(index, block.first, block.count);
+  return block;
+}
+
+Block BlockPlan::sparse_block(std::uint64_t index) const {
+  std::vector<std::uint64_t> const& shape = tiling_.shape();
+  std::vector<std::uint64_t> const none(shape.size(), 0);
+  Block block{file_, dataset_, kind_, none, none};
+  auto const place = [&](std::uint64_t chunk) {
+    for (std::size_t k = 0; k < shape.size(); ++k) {
+      block.first[k] = (*stored_chunks_)[chunk * shape.size() + k];
+      block.count[k] = std::min(tiling_.tile()[k], shape[k] - block.first[k]);
+    }
+  };
+  if (index < size_ - 1) {
+    place(index);
+    return block;
+  }
+  block.unstored = elements_;
+  for (std::uint64_t chunk = 0; chunk + 1 < size_; ++chunk) {
+    place(chunk);
+    block.unstored -= product_of(block.count);
+  }
+  block.first = block.count = none;
   return block;
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,13 +21,14 @@ struct Block {
   ElementKind kind = ElementKind::kDouble;
   std::vector<std::uint64_t> first;
   std::vector<std::uint64_t> count;
+  std::uint64_t unstored = 0;  ///< elements beside the box that the file does not hold
 
   bool operator==(Block const&) const = default;
 
   template <class Archive>
   void serialize(Archive& archive, unsigned) {
     auto kind_byte = static_cast<std::uint8_t>(kind);
-    archive& file& dataset& kind_byte& first& count;
+    archive& file& dataset& kind_byte& first& count& unstored;
     kind = static_cast<ElementKind>(kind_byte);
   }
 };
@@ -39,6 +41,7 @@ class Tiling {
   Tiling(std::vector<std::uint64_t> shape, std::vector<std::uint64_t> tile);
 
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+  [[nodiscard]] std::vector<std::uint64_t> const& shape() const noexcept { return shape_; }
   [[nodiscard]] std::vector<std::uint64_t> const& tile() const noexcept { return tile_; }
   /// Fills the tile's corner and extent; `index` < size().
   void locate(std::uint64_t index, std::vector<std::uint64_t>& first,
@@ -66,12 +69,14 @@ struct BlockLimits {
 /// The blocks of one dataset; none when it has no elements.
 /// Blocks are whole chunks. A chunk above `limits.chunk` is cut where its bytes can be read
 /// singly (no filters); a filtered one stays one block, since it must be decoded as a whole: its
-/// reader needs about twice the chunk's size meanwhile.
+/// reader needs the chunk's size and that of its bytes in the file meanwhile.
+/// Where the file holds few of the chunks, each of them is a block, and all other elements are one
+/// more, which costs the same however many they are.
 class BlockPlan {
  public:
   explicit BlockPlan(DatasetInfo const& info, BlockLimits limits = {});
 
-  [[nodiscard]] std::uint64_t size() const noexcept { return tiling_.size(); }
+  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
   [[nodiscard]] Block operator[](std::uint64_t index) const;
   [[nodiscard]] std::vector<std::uint64_t> const& tile() const noexcept { return tiling_.tile(); }
 
@@ -80,6 +85,11 @@ class BlockPlan {
   std::string dataset_;
   ElementKind kind_;
   Tiling tiling_;
+  std::uint64_t size_;
+  std::uint64_t elements_;
+  std::optional<std::vector<std::uint64_t>> stored_chunks_;  // as in DatasetInfo
+
+  [[nodiscard]] Block sparse_block(std::uint64_t index) const;
 };
 
 }  // namespace cohort::stats

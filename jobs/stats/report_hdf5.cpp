@@ -277,7 +277,7 @@ void write_hdf5(std::string const& path, std::vector<Summary> const& results,
     write_names(file.get(), axis, results);
     write_figures(file.get(), axis, results);
     write_exact_extremes(file.get(), axis, results);
-    write_histograms(file.get(), axis, results);
+    if (!results.front().counts.empty()) write_histograms(file.get(), axis, results);
   }
   if (!errors.empty()) write_errors(file.get(), errors);
   write_whole_file(path, image_of(file.get()));

@@ -19,17 +19,25 @@ struct Dataset {
   DatasetInfo info;
   BlockPlan plan;
   Extent extent;
-  std::optional<SpreadInput> spread_input;  // from the first pass; absent without finite values
-  Spread spread;
-  std::uint64_t extents = 0;  // blocks of the first pass that came back, and of the second
-  std::uint64_t spreads = 0;
+  MomentsTree moments;
+  std::vector<std::uint64_t> counts;
+  std::uint64_t firsts = 0;  // blocks of the first pass that came back, and of the second
+  std::uint64_t seconds = 0;
   std::optional<std::string> error;
 
-  [[nodiscard]] bool finished() const {
-    bool const needs_spread = extent.count > 0;
-    return extents == plan.size() && (!needs_spread || spreads == plan.size());
+  /// A dataset of one block has its histogram from the first.
+  [[nodiscard]] bool needs_second(std::uint32_t bins) const {
+    return bins > 0 && extent.count > 0 && plan.size() > 1;
+  }
+  [[nodiscard]] bool finished(std::uint32_t bins) const {
+    return firsts == plan.size() && (!needs_second(bins) || seconds == plan.size());
   }
 };
+
+void add_counts(std::vector<std::uint64_t>& into, std::vector<std::uint64_t> const& counts) {
+  if (into.size() < counts.size()) into.resize(counts.size());
+  for (std::size_t i = 0; i < counts.size(); ++i) into[i] += counts[i];
+}
 
 /// The blocks of the datasets one after the other, with each block's dataset. Leaves out what is
 /// left of a dataset that failed, and datasets that `wanted` does not want.
@@ -57,24 +65,32 @@ class BlockStream {
   std::uint64_t block_ = 0;
 };
 
-/// One pass: runs Member on all blocks of the stream and hands each result to its dataset.
+/// One pass: runs Member on all blocks of the stream and hands each result to its dataset, with the
+/// place of its block.
 template <auto Member, class Stream, class MakeArguments, class Take>
 void run_pass(Pool<StatsWorker>& pool, std::vector<Dataset>& datasets, Stream stream,
               MakeArguments const& make_arguments, Take const& take) {
   using Arguments = ArgumentsOf<Member>;
-  std::vector<std::size_t> dataset_of;  // by task
+  // The first task of each dataset; its other blocks follow without a gap.
+  std::vector<std::pair<std::size_t, std::size_t>> first_tasks;
+  std::size_t tasks = 0;
   auto const next = [&]() -> std::optional<Arguments> {
     auto const place = stream.next();
     if (!place) return std::nullopt;
-    dataset_of.push_back(place->first);
+    if (place->second == 0) first_tasks.emplace_back(tasks, place->first);
+    ++tasks;
     auto& dataset = datasets[place->first];
     return make_arguments(dataset, dataset.plan[place->second]);
   };
   for (auto& outcome : pool.map_outcomes(fn<Member>, Generated<Arguments>(next))) {
-    auto& dataset = datasets[dataset_of[outcome.index()]];
+    auto const after =
+        std::upper_bound(first_tasks.begin(), first_tasks.end(), outcome.index(),
+                         [](std::size_t index, auto const& first) { return index < first.first; });
+    auto const& [first_task, place] = *std::prev(after);
+    auto& dataset = datasets[place];
     if (dataset.error) continue;
     if (outcome.ok()) {
-      take(dataset, outcome.get());
+      take(dataset, outcome.index() - first_task, outcome.get());
       continue;
     }
     auto const& error = outcome.error();
@@ -87,36 +103,54 @@ void run_pass(Pool<StatsWorker>& pool, std::vector<Dataset>& datasets, Stream st
 /// Throws what the pool throws where it cannot go on.
 void run_passes(Cluster& cluster, std::vector<Dataset>& datasets, std::uint32_t bins) {
   std::uint64_t blocks = 0;
-  for (auto const& dataset : datasets) blocks += dataset.plan.size();
+  for (auto const& dataset : datasets) {
+    blocks += std::min<std::uint64_t>(dataset.plan.size(), cluster.workers());
+  }
   if (blocks == 0) return;
   auto const workers =
       static_cast<std::uint32_t>(std::min<std::uint64_t>(blocks, cluster.workers()));
   Pool<StatsWorker> pool(cluster, {.spawn = {.count = workers}});
-  run_pass<&StatsWorker::extent>(
+  run_pass<&StatsWorker::first>(
       pool, datasets, BlockStream(datasets, [](Dataset const&) { return true; }),
-      [](Dataset const&, Block block) { return std::tuple(std::move(block)); },
-      [](Dataset& dataset, Extent const& part) {
-        merge(dataset.extent, part);
-        ++dataset.extents;
-      });
-  for (auto& dataset : datasets) {
-    if (!dataset.error && dataset.extent.count > 0) {
-      dataset.spread_input = make_spread_input(dataset.extent, bins);
-    }
-  }
-  run_pass<&StatsWorker::spread>(
-      pool, datasets,
-      BlockStream(datasets, [](Dataset const& each) { return each.spread_input.has_value(); }),
-      [](Dataset const& dataset, Block block) {
-        return std::tuple(std::move(block), *dataset.spread_input);
+      [&](Dataset const& dataset, Block block) {
+        return std::tuple(std::move(block), dataset.plan.size() == 1 ? bins : 0);
       },
-      [](Dataset& dataset, Spread const& part) {
-        merge(dataset.spread, part);
-        ++dataset.spreads;
+      [](Dataset& dataset, std::uint64_t block, StatsWorker::First const& part) {
+        merge(dataset.extent, part.found.extent);
+        dataset.moments.add(block, part.found.moments);
+        add_counts(dataset.counts, part.counts);
+        ++dataset.firsts;
+      });
+  run_pass<&StatsWorker::count>(
+      pool, datasets,
+      BlockStream(datasets, [&](Dataset const& each) { return each.needs_second(bins); }),
+      [&](Dataset const& dataset, Block block) {
+        return std::tuple(std::move(block),
+                          BinsInput{dataset.extent.min, dataset.extent.max, bins});
+      },
+      [](Dataset& dataset, std::uint64_t, std::vector<std::uint64_t> const& part) {
+        add_counts(dataset.counts, part);
+        ++dataset.seconds;
       });
 }
 
 }  // namespace
+
+StatsWorker::First StatsWorker::first(Block const& block, std::uint32_t bins) {
+  First first;
+  reader_.for_each_piece(
+      block, [&](Elements elements, std::uint64_t times) { first.found.add(elements, times); });
+  auto const& extent = first.found.extent;
+  if (bins > 0 && extent.count > 0) first.counts = count(block, {extent.min, extent.max, bins});
+  return first;
+}
+
+std::vector<std::uint64_t> StatsWorker::count(Block const& block, BinsInput const& input) {
+  Histogram histogram(edges_of(input));
+  reader_.for_each_piece(
+      block, [&](Elements elements, std::uint64_t times) { histogram.add(elements, times); });
+  return histogram.counts();
+}
 
 Report run_stats(Cluster& cluster, std::vector<std::string> const& arguments, std::uint32_t bins) {
   auto discovery = discover(arguments);
@@ -128,7 +162,7 @@ Report run_stats(Cluster& cluster, std::vector<std::string> const& arguments, st
   } catch (std::exception const& error) {  // no worker is left, and none can be started
     report.out_of_workers = true;
     for (auto& dataset : datasets) {
-      if (!dataset.error && !dataset.finished()) dataset.error = one_line(error.what());
+      if (!dataset.error && !dataset.finished(bins)) dataset.error = one_line(error.what());
     }
   }
   for (auto& dataset : datasets) {
@@ -136,8 +170,7 @@ Report run_stats(Cluster& cluster, std::vector<std::string> const& arguments, st
     try {
       if (dataset.error) throw std::runtime_error(*dataset.error);
       report.results.push_back(
-          dataset.spread_input ? finish(info, dataset.extent, *dataset.spread_input, dataset.spread)
-                               : finish_empty(info, dataset.extent, bins));
+          finish(info, dataset.extent, dataset.moments.total(), bins, std::move(dataset.counts)));
     } catch (std::exception const& error) {
       report.errors.push_back({info.file, info.dataset, error.what()});
     }

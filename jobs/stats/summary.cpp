@@ -1,5 +1,6 @@
 #include "jobs/stats/summary.h"
 
+#include <numeric>
 #include <stdexcept>
 #include <utility>
 
@@ -15,30 +16,28 @@ Summary start(DatasetInfo const& info, Extent const& extent) {
   summary.units = info.units;
   summary.count = extent.count;
   summary.nonfinite = extent.nonfinite;
+  summary.masked = extent.masked;
   return summary;
 }
 
 }  // namespace
 
-Summary finish(DatasetInfo const& info, Extent const& extent, SpreadInput const& input,
-               Spread const& spread) {
-  if (spread.count != extent.count) {
-    throw std::runtime_error("it changed between the first pass over it and the second");
-  }
+Summary finish(DatasetInfo const& info, Extent const& extent, Moments const& moments,
+               std::uint32_t bins, std::vector<std::uint64_t> counts) {
   Summary summary = start(info, extent);
+  counts.resize(bins);
+  if (bins > 0) {
+    if (std::accumulate(counts.begin(), counts.end(), std::uint64_t{0}) != extent.count) {
+      throw std::runtime_error("it changed between the first pass over it and the second");
+    }
+    summary.edges = edges_of(extent, bins);
+    summary.counts = std::move(counts);
+  }
+  if (extent.count == 0) return summary;
   summary.min = extent.min;
   summary.max = extent.max;
   summary.mean = extent.sum.divided_by(extent.count).head;
-  summary.std_dev = standard_deviation(spread, input);
-  summary.edges = edges_of(input);
-  summary.counts = spread.counts;
-  return summary;
-}
-
-Summary finish_empty(DatasetInfo const& info, Extent const& extent, std::uint32_t bins) {
-  Summary summary = start(info, extent);
-  summary.edges = histogram_edges(0, 1, bins);
-  summary.counts.resize(bins);
+  summary.std_dev = standard_deviation(moments);
   return summary;
 }
 

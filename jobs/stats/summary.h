@@ -7,8 +7,8 @@
 
 #include "jobs/stats/discovery.h"
 #include "jobs/stats/extent.h"
+#include "jobs/stats/moments.h"
 #include "jobs/stats/number.h"
-#include "jobs/stats/spread.h"
 
 namespace cohort::stats {
 
@@ -20,22 +20,20 @@ struct Summary {
   std::string units;            ///< the dataset's attribute, or ""
   std::uint64_t count = 0;      ///< finite values
   std::uint64_t nonfinite = 0;  ///< NaN and infinities
+  std::uint64_t masked = 0;     ///< left out, as the dataset's attributes ask
   Number min;                   ///< exact: integers stay integers
   Number max;
   double mean = 0;
-  double std_dev = 0;         ///< of the population: divided by count
-  std::vector<double> edges;  ///< bins + 1; from 0 to 1 when count == 0, as numpy's
+  double std_dev = 0;  ///< of the population: divided by count
+  std::vector<double>
+      edges;  ///< bins + 1; from 0 to 1 when count == 0, as numpy's; none of no bins
   std::vector<std::uint64_t> counts;
 };
 
-/// Puts the partials of all blocks together. Throws std::runtime_error when the second pass saw
-/// another number of values than the first: the file changed between them.
-[[nodiscard]] Summary finish(DatasetInfo const& info, Extent const& extent,
-                             SpreadInput const& input, Spread const& spread);
-
-/// The figures of a dataset without finite values: no second pass is needed.
-[[nodiscard]] Summary finish_empty(DatasetInfo const& info, Extent const& extent,
-                                   std::uint32_t bins);
+/// Puts the parts of both passes together; `counts` is empty where there was no second one. Throws
+/// std::runtime_error when that saw another number of values than the first: the file changed.
+[[nodiscard]] Summary finish(DatasetInfo const& info, Extent const& extent, Moments const& moments,
+                             std::uint32_t bins, std::vector<std::uint64_t> counts);
 
 /// 0: all done; 1: some inputs failed, the rest was done; 2: nothing could be done.
 [[nodiscard]] int exit_code(std::vector<Summary> const& results,

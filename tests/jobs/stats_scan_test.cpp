@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <random>
 #include <sstream>
 #include <vector>
@@ -11,7 +13,9 @@
 #include <gtest/gtest.h>
 
 #include "jobs/stats/extent.h"
-#include "jobs/stats/spread.h"
+#include "jobs/stats/histogram.h"
+#include "jobs/stats/moments.h"
+#include "jobs/stats/plan.h"
 #include "jobs/stats/summary.h"
 
 namespace cohort::stats {
@@ -22,13 +26,23 @@ constexpr double kTiny = std::numeric_limits<double>::denorm_min();
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
+FirstPass scan(Elements elements) {
+  FirstPass found;
+  found.add(elements);
+  return found;
+}
+
+std::vector<std::uint64_t> count(Elements elements, Extent const& extent, std::uint32_t bins) {
+  Histogram histogram(edges_of(extent, bins));
+  histogram.add(elements, 1);
+  return histogram.counts();
+}
+
 template <class T>
 Summary summary_of(std::vector<T> const& values, std::uint32_t bins = 10) {
   Elements const elements = std::span<T const>(values);
-  Extent const extent = scan_extent(elements);
-  if (extent.count == 0) return finish_empty({}, extent, bins);
-  SpreadInput const input = make_spread_input(extent, bins);
-  return finish({}, extent, input, scan_spread(elements, input));
+  FirstPass const found = scan(elements);
+  return finish({}, found.extent, found.moments, bins, count(elements, found.extent, bins));
 }
 
 TEST(Scan, CountsNonFiniteValuesApart) {
@@ -89,36 +103,41 @@ TEST(Scan, SpansTheWholeRangeOfIntegers) {
   EXPECT_NEAR(summary_of<std::uint64_t>({kTop, kTop - 2}).std_dev, 1, 1e-15);
 }
 
-TEST(Scan, GivesTheSameBitsHoweverPartialsAreCombined) {
+TEST(Scan, GivesTheSameBitsInWhateverOrderPartsCome) {
   std::mt19937_64 random(4);
-  std::vector<double> values(10000);
+  std::vector<double> values(11000);
   for (double& value : values) value = std::normal_distribution(1e6, 1e3)(random);
-  std::vector<Elements> blocks;
-  for (std::size_t i = 0; i < 10; ++i) {
-    blocks.emplace_back(std::span<double const>(values).subspan(1000 * i, 1000));
+  std::vector<FirstPass> parts;
+  for (std::size_t i = 0; i < 11; ++i) {
+    parts.push_back(scan(std::span<double const>(values).subspan(1000 * i, 1000)));
   }
-  Extent forward;
-  Extent backward;
-  for (std::size_t i = 0; i < 10; ++i) {
-    merge(forward, scan_extent(blocks[i]));
-    merge(backward, scan_extent(blocks[9 - i]));
+  std::vector<std::size_t> order(parts.size());
+  std::iota(order.begin(), order.end(), 0);
+  Extent extent;
+  MomentsTree tree;
+  for (std::size_t const i : order) {
+    merge(extent, parts[i].extent);
+    tree.add(i, parts[i].moments);
   }
-  EXPECT_EQ(forward, backward);
-  SpreadInput const input = make_spread_input(forward, 50);
-  Spread first;
-  Spread second;
-  for (std::size_t i = 0; i < 10; ++i) {
-    merge(first, scan_spread(blocks[i], input));
-    merge(second, scan_spread(blocks[9 - i], input));
+  for (int turn = 0; turn < 20; ++turn) {
+    std::shuffle(order.begin(), order.end(), random);
+    Extent other;
+    MomentsTree other_tree;
+    for (std::size_t const i : order) {
+      merge(other, parts[i].extent);
+      other_tree.add(i, parts[i].moments);
+    }
+    EXPECT_EQ(other, extent);
+    EXPECT_EQ(other_tree.total(), tree.total());
   }
-  EXPECT_EQ(first, second);
+  EXPECT_NEAR(standard_deviation(tree.total()), summary_of(values).std_dev, 1e-9);
 }
 
 TEST(Scan, GivesTheSameZeroHoweverPartialsAreCombined) {
   std::vector<double> const negative{-0.0, -0.0};
   std::vector<double> const positive{0.0};
-  Extent const a = scan_extent(std::span(negative));
-  Extent const b = scan_extent(std::span(positive));
+  Extent const a = scan(std::span(negative)).extent;
+  Extent const b = scan(std::span(positive)).extent;
   Extent forward = a;
   merge(forward, b);
   Extent backward = b;
@@ -128,12 +147,56 @@ TEST(Scan, GivesTheSameZeroHoweverPartialsAreCombined) {
   EXPECT_FALSE(std::signbit(forward.max.as_double()));
 }
 
+TEST(Scan, CountsARepeatedElementAsManyTimesAsItOccurs) {
+  auto const expect_same = []<class T>(T value) {
+    std::vector<T> many{7, 9};
+    many.insert(many.end(), 5000, value);
+    FirstPass few = scan(std::span<T const>(many).first(2));
+    std::vector<T> const one{value};
+    few.add(std::span<T const>(one), 5000);
+    FirstPass const all = scan(std::span<T const>(many));
+    EXPECT_EQ(few.extent, all.extent);
+    EXPECT_NEAR(standard_deviation(few.moments), standard_deviation(all.moments),
+                1e-13 * standard_deviation(all.moments));
+    Histogram counted(edges_of(all.extent, 5));
+    counted.add(std::span<T const>(many).first(2), 1);
+    counted.add(std::span<T const>(one), 5000);
+    EXPECT_EQ(counted.counts(), count(std::span<T const>(many), all.extent, 5));
+  };
+  expect_same(2.5);
+  expect_same(-0.1F);
+  expect_same(std::int64_t{-5});
+  expect_same(std::numeric_limits<std::uint64_t>::max());
+  FirstPass infinite;
+  std::vector<double> const infinity{kInfinity};
+  infinite.add(std::span<double const>(infinity), 6);
+  EXPECT_EQ(infinite.extent.nonfinite, 6u);
+  EXPECT_EQ(infinite.extent.count, 0u);
+}
+
+TEST(Scan, KeepsTheMeanOfAsManyElementsAsCanBeCounted) {
+  constexpr auto kMost = std::numeric_limits<std::uint64_t>::max();
+  for (double const value : {0.1, -1e300, kTiny, 0.0}) {
+    FirstPass found;
+    std::vector<double> const one{value};
+    found.add(std::span<double const>(one), kMost);
+    Summary const summary = finish({}, found.extent, found.moments, 0, {});
+    EXPECT_EQ(summary.count, kMost);
+    EXPECT_EQ(summary.mean, value);
+    EXPECT_EQ(summary.std_dev, 0);
+  }
+  FirstPass found;
+  std::vector<std::uint64_t> const one{kMost};
+  found.add(std::span<std::uint64_t const>(one), kMost);
+  EXPECT_EQ(finish({}, found.extent, found.moments, 0, {}).mean, 0x1p64);
+}
+
 TEST(Scan, RefusesASecondPassOverOtherData) {
   std::vector<double> const values{1, 2, 3};
-  Extent const extent = scan_extent(std::span<double const>(values));
-  SpreadInput const input = make_spread_input(extent, 5);
-  Spread const spread = scan_spread(std::span<double const>(values).first(2), input);
-  EXPECT_THROW((void)finish({}, extent, input, spread), std::runtime_error);
+  Elements const elements = std::span<double const>(values);
+  FirstPass const found = scan(elements);
+  auto const fewer = count(std::span<double const>(values).first(2), found.extent, 5);
+  EXPECT_THROW((void)finish({}, found.extent, found.moments, 5, fewer), std::runtime_error);
 }
 
 template <class T>
@@ -147,13 +210,11 @@ T round_trip(T const& value) {
 
 TEST(Scan, PartialsAndBlocksSurviveSerialization) {
   std::vector<std::int64_t> const values{-5, 7, 9};
-  Extent const extent = scan_extent(std::span<std::int64_t const>(values));
-  SpreadInput const input = make_spread_input(extent, 5);
-  Spread const spread = scan_spread(std::span<std::int64_t const>(values), input);
-  Block const block{"f:1.h5", "/g/x", ElementKind::kUint64, {1, 2}, {3, 4}};
-  EXPECT_EQ(round_trip(extent), extent);
+  FirstPass const found = scan(std::span<std::int64_t const>(values));
+  BinsInput const input{found.extent.min, found.extent.max, 5};
+  Block const block{"f:1.h5", "/g/x", ElementKind::kUint64, {1, 2}, {3, 4}, 5};
+  EXPECT_EQ(round_trip(found), found);
   EXPECT_EQ(round_trip(input), input);
-  EXPECT_EQ(round_trip(spread), spread);
   EXPECT_EQ(round_trip(block), block);
 }
 
