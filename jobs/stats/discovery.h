@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "jobs/stats/number.h"
+#include "jobs/stats/packing.h"
 
 namespace cohort::stats {
 
@@ -24,6 +25,7 @@ struct DatasetInfo {
   /// Where the file holds little of a large dataset: the corners of the chunks that it holds, one
   /// after the other. All other elements have the fill value.
   std::optional<std::vector<std::uint64_t>> stored_chunks;
+  Packing packing;  ///< what its attributes say of its numbers
 
   bool operator==(DatasetInfo const&) const = default;
 };

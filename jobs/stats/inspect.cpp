@@ -196,6 +196,7 @@ Inspection inspect(hid_t file, std::string const& file_name, std::string const& 
   found.info.kind = element_kind(type.get());
   found.info.shape = shape_of(id);
   found.info.units = units_of(id);
+  found.info.packing = packing_of(id, found.info.kind, type.get());
   read_storage(id, found.info);
   require_virtual_sources(file, file_name, id);
   return found;

@@ -29,11 +29,14 @@ constexpr char kDescription[] =
     R"(Statistics of every numeric dataset of HDF5 and netCDF-4 files: count, non-finite count, min,
 max, mean, population standard deviation and a histogram, computed by worker processes.)";
 constexpr char kFooter[] =
-    R"(All figures are over the finite values; count is their number. The values are taken as they
-are stored: scale_factor, add_offset and _FillValue are not applied. Enums and booleans count
-as the integers that they are stored as. A long double beyond the range of a double is not finite.
-Sums are exact, so the figures are the same, to the bit, on any number of workers. A worker holds
-one block of the data at a time, or one chunk where a filter (compression) makes that larger.
+    R"(All figures are over the finite values; count is their number. Packed numbers are unpacked, as
+double: stored * scale_factor + add_offset. What _FillValue, missing_value, valid_range, valid_min
+or valid_max say is no value is counted as masked, apart from what is not finite; _Unsigned is
+honoured. --raw takes the stored numbers. Enums and booleans count as the integers that they are
+stored as. A long double beyond the range of a double is not finite. Sums are exact, and all else
+is combined in a fixed order, so the figures are the same, to the bit, on any number of workers. A
+worker holds one block of the data at a time, or one chunk where a filter (compression) makes that
+larger. What a file does not hold of a dataset has the fill value: it is counted, not read.
 
 Exit status: 0 all done; 1 some inputs failed (each is named, the rest was done);
 2 nothing could be done, no worker could be started for a minute (what was not finished is named),
@@ -46,6 +49,7 @@ struct Arguments {
   std::string output;
   std::uint32_t bins = 50;
   bool json = false;
+  bool raw = false;
 };
 
 std::string now_iso8601() {
@@ -73,7 +77,7 @@ stats::Origin origin(int argc, char** argv, Arguments const& arguments) {
 }
 
 int master(Cluster& cluster, Arguments const& arguments, stats::Origin const& from) {
-  auto const report = stats::run_stats(cluster, arguments.inputs, arguments.bins);
+  auto const report = stats::run_stats(cluster, arguments.inputs, arguments.bins, arguments.raw);
   // The file first: where it cannot be written, the figures are at least on the terminal.
   int failed = 0;
   if (!arguments.output.empty()) {
@@ -118,6 +122,8 @@ int main(int argc, char** argv) {
   app.add_option("--bins", arguments.bins,
                  "bins of each histogram (default 50); 0: none, and each value is read once")
       ->check(CLI::Range(std::uint32_t{0}, kBinsAtMost));
+  app.add_flag("--raw", arguments.raw,
+               "the numbers as they are stored, whatever attributes say of them");
   app.add_flag("--json", arguments.json, "print JSON instead of the table");
   app.add_option("inputs", arguments.inputs,
                  "a file, for all its datasets, or FILE:/dataset for one")

@@ -82,6 +82,7 @@ BlockPlan::BlockPlan(DatasetInfo const& info, BlockLimits limits)
     : file_(info.file),
       dataset_(info.dataset),
       kind_(info.kind),
+      packing_(info.packing),
       tiling_(info.shape, info.stored_chunks ? sparse_tile(info) : tile_of(info, limits)),
       size_(tiling_.size()),
       elements_(product_of(info.shape)),
@@ -92,7 +93,7 @@ BlockPlan::BlockPlan(DatasetInfo const& info, BlockLimits limits)
 
 Block BlockPlan::operator[](std::uint64_t index) const {
   if (stored_chunks_) return sparse_block(index);
-  Block block{file_, dataset_, kind_, {}, {}};
+  Block block{file_, dataset_, kind_, {}, {}, 0, packing_};
   tiling_.locate(index, block.first, block.count);
   return block;
 }
@@ -100,7 +101,7 @@ Block BlockPlan::operator[](std::uint64_t index) const {
 Block BlockPlan::sparse_block(std::uint64_t index) const {
   std::vector<std::uint64_t> const& shape = tiling_.shape();
   std::vector<std::uint64_t> const none(shape.size(), 0);
-  Block block{file_, dataset_, kind_, none, none};
+  Block block{file_, dataset_, kind_, none, none, 0, packing_};
   auto const place = [&](std::uint64_t chunk) {
     for (std::size_t k = 0; k < shape.size(); ++k) {
       block.first[k] = (*stored_chunks_)[chunk * shape.size() + k];

@@ -22,13 +22,14 @@ struct Block {
   std::vector<std::uint64_t> first;
   std::vector<std::uint64_t> count;
   std::uint64_t unstored = 0;  ///< elements beside the box that the file does not hold
+  Packing packing;
 
   bool operator==(Block const&) const = default;
 
   template <class Archive>
   void serialize(Archive& archive, unsigned) {
     auto kind_byte = static_cast<std::uint8_t>(kind);
-    archive& file& dataset& kind_byte& first& count& unstored;
+    archive& file& dataset& kind_byte& first& count& unstored& packing;
     kind = static_cast<ElementKind>(kind_byte);
   }
 };
@@ -84,6 +85,7 @@ class BlockPlan {
   std::string file_;
   std::string dataset_;
   ElementKind kind_;
+  Packing packing_;
   Tiling tiling_;
   std::uint64_t size_;
   std::uint64_t elements_;

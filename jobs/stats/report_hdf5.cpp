@@ -151,6 +151,10 @@ void write_names(hid_t file, Dimension const& axis, std::vector<Summary> const& 
               column(results, [](Summary const& s) { return s.dataset; }));
   write_texts(file, {"source_units", "units attribute of the dataset", nullptr}, axis,
               column(results, [](Summary const& s) { return s.units; }));
+  write_texts(file, {"applied", "attributes that were applied to the numbers", nullptr}, axis,
+              column(results, [](Summary const& s) { return s.raw ? std::string() : s.packing; }));
+  write_texts(file, {"not_applied", "attributes that were not: the numbers are raw", nullptr}, axis,
+              column(results, [](Summary const& s) { return s.raw ? s.packing : std::string(); }));
 }
 
 void write_figures(hid_t file, Dimension const& axis, std::vector<Summary> const& results) {
@@ -159,6 +163,9 @@ void write_figures(hid_t file, Dimension const& axis, std::vector<Summary> const
   write(file, {"count", "number of finite values", "1"}, {&axis}, H5T_NATIVE_UINT64, count.data());
   write(file, {"nonfinite", "number of values that are NaN or infinite", "1"}, {&axis},
         H5T_NATIVE_UINT64, nonfinite.data());
+  auto const masked = column(results, [](Summary const& s) { return s.masked; });
+  write(file, {"masked", "number of values left out, as attributes ask", "1"}, {&axis},
+        H5T_NATIVE_UINT64, masked.data());
   char const* units = common_units(results);
   write_figure(file, {"min", "smallest finite value, as float64", units}, axis, results,
                [](Summary const& s) { return s.min.to_double(); });

@@ -23,11 +23,15 @@ Json to_value(Summary const& summary) {
              {"dataset", summary.dataset},
              {"count", summary.count},
              {"nonfinite", summary.nonfinite},
+             {"masked", summary.masked},
              {"min", nullptr},
              {"max", nullptr},
              {"mean", nullptr},
              {"std", nullptr},
              {"histogram", {{"edges", summary.edges}, {"counts", summary.counts}}}};
+  if (!summary.packing.empty()) {
+    value[summary.raw ? "not_applied" : "applied"] = summary.packing;
+  }
   if (summary.count > 0) {
     value["min"] = to_value(summary.min);
     value["max"] = to_value(summary.max);

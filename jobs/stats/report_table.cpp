@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kSparkCells = 20;
 constexpr std::size_t kLongestName = 34;  // longer names have a line of their own
-constexpr std::size_t kFigures = 6;
+constexpr std::size_t kFigures = 7;
 
 struct Row {
   std::string const* file;
@@ -20,7 +20,7 @@ struct Row {
   std::array<std::string, kFigures> figures;
   std::string spark;
 };
-constexpr std::array<std::string_view, kFigures> kHeadings{"count", "nonfinite", "min",
+constexpr std::array<std::string_view, kFigures> kHeadings{"count", "nonfinite", "masked", "min",
                                                            "max",   "mean",      "std"};
 
 /// A name or a text from a file, safe to print: control characters become '?'.
@@ -55,13 +55,18 @@ std::string sparkline(std::vector<std::uint64_t> const& counts) {
 
 Row to_row(Summary const& summary) {
   Row row{&summary.file, printable(summary.dataset), {}, sparkline(summary.counts)};
-  row.figures = {
-      fmt::format("{}", summary.count), fmt::format("{}", summary.nonfinite), "-", "-", "-", "-"};
+  row.figures = {fmt::format("{}", summary.count),
+                 fmt::format("{}", summary.nonfinite),
+                 fmt::format("{}", summary.masked),
+                 "-",
+                 "-",
+                 "-",
+                 "-"};
   if (summary.count == 0) return row;
-  row.figures[2] = summary.min.to_string();
-  row.figures[3] = summary.max.to_string();
-  row.figures[4] = fmt::format("{:.7g}", summary.mean);
-  row.figures[5] = fmt::format("{:.7g}", summary.std_dev);
+  row.figures[3] = summary.min.to_string();
+  row.figures[4] = summary.max.to_string();
+  row.figures[5] = fmt::format("{:.7g}", summary.mean);
+  row.figures[6] = fmt::format("{:.7g}", summary.std_dev);
   return row;
 }
 
@@ -99,6 +104,14 @@ void print_table(std::ostream& out, std::vector<Summary> const& results,
       text += fmt::format("  {:>{}}", row.figures[k], widths[k]);
     }
     text += fmt::format("  {}\n", row.spark);
+  }
+  bool noted = false;
+  for (Summary const& summary : results) {
+    if (summary.packing.empty()) continue;
+    text += fmt::format("{}{}: {}:{}: {}\n", noted ? "" : "\n",
+                        summary.raw ? "not applied" : "applied", printable(summary.file),
+                        printable(summary.dataset), printable(summary.packing));
+    noted = true;
   }
   if (!errors.empty() && !rows.empty()) text += '\n';
   for (StatsError const& error : errors) {

@@ -138,25 +138,38 @@ void run_passes(Cluster& cluster, std::vector<Dataset>& datasets, std::uint32_t 
 
 StatsWorker::First StatsWorker::first(Block const& block, std::uint32_t bins) {
   First first;
-  reader_.for_each_piece(
-      block, [&](Elements elements, std::uint64_t times) { first.found.add(elements, times); });
-  auto const& extent = first.found.extent;
+  auto& extent = first.found.extent;
+  extent.masked = read_values(
+      block, [&](Elements values, std::uint64_t times) { first.found.add(values, times); });
   if (bins > 0 && extent.count > 0) first.counts = count(block, {extent.min, extent.max, bins});
   return first;
 }
 
 std::vector<std::uint64_t> StatsWorker::count(Block const& block, BinsInput const& input) {
   Histogram histogram(edges_of(input));
-  reader_.for_each_piece(
-      block, [&](Elements elements, std::uint64_t times) { histogram.add(elements, times); });
+  static_cast<void>(read_values(
+      block, [&](Elements values, std::uint64_t times) { histogram.add(values, times); }));
   return histogram.counts();
 }
 
-Report run_stats(Cluster& cluster, std::vector<std::string> const& arguments, std::uint32_t bins) {
+std::uint64_t StatsWorker::read_values(Block const& block, Scan const& use) {
+  std::uint64_t masked = 0;
+  reader_.for_each_piece(block, [&](Elements elements, std::uint64_t times) {
+    masked += unpack(block.packing, elements, times, use);
+  });
+  return masked;
+}
+
+Report run_stats(Cluster& cluster, std::vector<std::string> const& arguments, std::uint32_t bins,
+                 bool raw) {
   auto discovery = discover(arguments);
   Report report{.results = {}, .errors = std::move(discovery.errors)};
   std::vector<Dataset> datasets;
-  for (auto& info : discovery.datasets) datasets.emplace_back(std::move(info));
+  for (auto& info : discovery.datasets) {
+    if (raw) info.packing = not_applied(info.packing);
+    auto& dataset = datasets.emplace_back(std::move(info));
+    if (!dataset.info.packing.problem.empty()) dataset.error = dataset.info.packing.problem;
+  }
   try {
     run_passes(cluster, datasets, bins);
   } catch (std::exception const& error) {  // no worker is left, and none can be started

@@ -39,6 +39,9 @@ class StatsWorker {
 
  private:
   BlockReader reader_;
+
+  /// Returns how many elements are masked.
+  std::uint64_t read_values(Block const& block, Scan const& use);
 };
 
 struct Report {
@@ -48,11 +51,11 @@ struct Report {
 };
 
 /// Both passes over all datasets of the arguments, on the cluster's workers; only the first where
-/// `bins` is 0. The blocks of all
+/// `bins` is 0. With `raw` the stored numbers are taken, whatever attributes say. The blocks of all
 /// datasets are one stream of tasks, so that small datasets keep the workers busy too. What fails,
 /// fails its dataset alone, save that no dataset can be finished where no worker can be started any
 /// more. The figures do not depend on the number of workers: all sums are exact.
 [[nodiscard]] Report run_stats(Cluster& cluster, std::vector<std::string> const& arguments,
-                               std::uint32_t bins);
+                               std::uint32_t bins, bool raw = false);
 
 }  // namespace cohort::stats

@@ -14,6 +14,8 @@ Summary start(DatasetInfo const& info, Extent const& extent) {
   summary.file = info.file;
   summary.dataset = info.dataset;
   summary.units = info.units;
+  summary.packing = info.packing.text;
+  summary.raw = !info.packing.applied;
   summary.count = extent.count;
   summary.nonfinite = extent.nonfinite;
   summary.masked = extent.masked;

@@ -18,6 +18,8 @@ struct Summary {
   std::string file;
   std::string dataset;
   std::string units;            ///< the dataset's attribute, or ""
+  std::string packing;          ///< what its attributes say of its numbers, or ""
+  bool raw = false;             ///< the numbers are taken as they are stored all the same
   std::uint64_t count = 0;      ///< finite values
   std::uint64_t nonfinite = 0;  ///< NaN and infinities
   std::uint64_t masked = 0;     ///< left out, as the dataset's attributes ask
