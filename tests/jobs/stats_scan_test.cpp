@@ -212,7 +212,7 @@ TEST(Scan, PartialsAndBlocksSurviveSerialization) {
   std::vector<std::int64_t> const values{-5, 7, 9};
   FirstPass const found = scan(std::span<std::int64_t const>(values));
   BinsInput const input{found.extent.min, found.extent.max, 5};
-  Block const block{"f:1.h5", "/g/x", ElementKind::kUint64, {1, 2}, {3, 4}, 5};
+  Block const block{"f:1.h5", "/g/x", ElementKind::kUint64, {1, 2}, {3, 4}, 5, {}};
   EXPECT_EQ(round_trip(found), found);
   EXPECT_EQ(round_trip(input), input);
   EXPECT_EQ(round_trip(block), block);
