@@ -89,7 +89,7 @@ int master(Cluster& cluster, Arguments const& arguments, stats::Origin const& fr
     }
   }
   if (arguments.json) {
-    std::cout << stats::to_json(report.results, report.errors);
+    stats::print_json(std::cout, report.results, report.errors);
   } else {
     stats::print_table(std::cout, report.results, report.errors);
   }

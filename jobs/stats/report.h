@@ -17,11 +17,15 @@ void print_table(std::ostream& out, std::vector<Summary> const& results,
                  std::vector<StatsError> const& errors);
 
 /// Valid JSON (UTF-8) and a line break:
-///   {"datasets": [{"file", "dataset", "count", "nonfinite", "min", "max", "mean", "std",
-///                  "histogram": {"edges", "counts"}}], "errors": [{"file", "dataset", "error"}]}
-/// `count` is the number of finite values, `std` the population's. Doubles read back to the same
-/// bits; integer datasets have exact integers for min and max. Without finite values these four
-/// are null. Bytes of names that are not UTF-8 become U+FFFD.
+///   {"datasets": [{"file", "dataset", "count", "nonfinite", "masked", "min", "max", "mean", "std",
+///                  "histogram": {"edges", "counts"}, "applied", "not_applied"}],
+///    "errors": [{"file", "dataset", "error"}]}
+/// `count` is the number of finite values, `std` the population's. `applied` or, with --raw,
+/// `not_applied` says which attributes have a say in the values, and stands only where any has.
+/// Doubles read back to the same bits; integer datasets have exact integers for min and max.
+/// Without finite values these four are null. Bytes of names that are not UTF-8 become U+FFFD.
+void print_json(std::ostream& out, std::vector<Summary> const& results,
+                std::vector<StatsError> const& errors);
 [[nodiscard]] std::string to_json(std::vector<Summary> const& results,
                                   std::vector<StatsError> const& errors);
 

@@ -1,3 +1,6 @@
+#include <ostream>
+#include <sstream>
+
 #include <nlohmann/json.hpp>
 
 #include "jobs/stats/report.h"
@@ -41,16 +44,41 @@ Json to_value(Summary const& summary) {
   return value;
 }
 
+Json to_value(StatsError const& error) {
+  return {{"file", error.file}, {"dataset", error.dataset}, {"error", error.error}};
+}
+
+/// One item in memory at a time, however many there are; indented as a part of the document.
+template <class Items>
+void print_array(std::ostream& out, char const* name, Items const& items) {
+  out << "  \"" << name << "\": [";
+  char const* before = "\n    ";
+  for (auto const& item : items) {
+    out << before;
+    before = ",\n    ";
+    for (char const c : to_value(item).dump(2, ' ', false, Json::error_handler_t::replace)) {
+      out << c;
+      if (c == '\n') out << "    ";
+    }
+  }
+  out << (items.empty() ? "]" : "\n  ]");
+}
+
 }  // namespace
 
+void print_json(std::ostream& out, std::vector<Summary> const& results,
+                std::vector<StatsError> const& errors) {
+  out << "{\n";
+  print_array(out, "datasets", results);
+  out << ",\n";
+  print_array(out, "errors", errors);
+  out << "\n}\n";
+}
+
 std::string to_json(std::vector<Summary> const& results, std::vector<StatsError> const& errors) {
-  Json document{{"datasets", Json::array()}, {"errors", Json::array()}};
-  for (Summary const& summary : results) document["datasets"].push_back(to_value(summary));
-  for (StatsError const& error : errors) {
-    document["errors"].push_back(
-        Json{{"file", error.file}, {"dataset", error.dataset}, {"error", error.error}});
-  }
-  return document.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
+  std::ostringstream out;
+  print_json(out, results, errors);
+  return out.str();
 }
 
 }  // namespace cohort::stats
