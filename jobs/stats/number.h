@@ -1,5 +1,5 @@
 // The element types that the scans know, and one element as a value.
-// Every numeric HDF5 type is read as one of these four: see element_kind() in discovery.h.
+// Every numeric HDF5 type is read as one of these four: see inspect.cpp.
 #pragma once
 
 #include <bit>

@@ -278,7 +278,7 @@ def check_permission(program, folder):
     one_error(dropped, path, "Permission denied")
 
 
-COUNTS = ("count", "nonfinite", "histogram_counts")
+COUNTS = ("count", "nonfinite", "masked", "histogram_counts")
 
 
 def units_in(report):
