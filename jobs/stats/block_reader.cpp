@@ -18,17 +18,35 @@ void keep_little(hid_t file) {
 }  // namespace
 
 void BlockReader::close() noexcept {
+  part_.reset();
   dataset_.reset();
   file_.reset();
+  classic_.close();
+}
+
+void BlockReader::read_part(Block const& block, Scan const& scan) {
+  dataset_.reset();
+  if (!part_ || dataset_name_ != block.dataset || field_ != block.field) {
+    part_.reset();
+    part_.emplace(file_.get(), block, piece_limit_);
+    dataset_name_ = block.dataset;
+    field_ = block.field;
+  }
+  part_->read(block, scan);
 }
 
 void BlockReader::for_each_piece(Block const& block, Scan const& scan) {
+  if (block.access == Access::kNetcdfClassic) {
+    return classic_.for_each_piece(block, piece_limit_, scan);
+  }
   if (!file_ || file_name_ != block.file) {
     close();
     file_ = open_for_reading(block.file);
     keep_little(file_.get());
     file_name_ = block.file;
   }
+  if (block.access != Access::kNumbers) return read_part(block, scan);
+  part_.reset();
   if (!dataset_ || dataset_name_ != block.dataset) {
     dataset_.reset();
     dataset_.emplace(file_.get(), block.dataset, block.kind, piece_limit_);

@@ -5,9 +5,12 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "jobs/stats/classic_reader.h"
 #include "jobs/stats/dataset_reader.h"
 #include "jobs/stats/hdf5_handle.h"
+#include "jobs/stats/part_reader.h"
 #include "jobs/stats/plan.h"
 
 namespace cohort::stats {
@@ -36,6 +39,11 @@ class BlockReader {
   std::string dataset_name_;
   FileHandle file_;
   std::optional<DatasetReader> dataset_;
+  std::optional<PartReader> part_;  // of dataset_name_ and field_, in place of dataset_
+  std::vector<std::string> field_;
+  ClassicReader classic_;
+
+  void read_part(Block const& block, Scan const& scan);
 };
 
 }  // namespace cohort::stats

@@ -1,18 +1,26 @@
 #include "jobs/stats/discovery.h"
 
-#include <algorithm>
 #include <exception>
-#include <map>
+#include <iterator>
+#include <optional>
 #include <stdexcept>
+#include <utility>
 
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include "jobs/stats/classic_reader.h"
+#include "jobs/stats/file_format.h"
 #include "jobs/stats/hdf5_handle.h"
-#include "jobs/stats/inspect.h"
+#include "jobs/stats/walk.h"
 
 namespace cohort::stats {
 namespace {
+
+bool is_regular_file(std::string const& path) {
+  struct ::stat status {};
+  return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
+}
 
 bool is_file(std::string const& path) {
   struct ::stat status {};
@@ -24,93 +32,34 @@ bool exists(std::string const& path) {
   return ::stat(path.c_str(), &status) == 0;
 }
 
-enum class Reached { kDataset, kExternalLink, kSoftLink };
+void append(Discovery& into, Discovery&& one) {
+  std::move(one.datasets.begin(), one.datasets.end(), std::back_inserter(into.datasets));
+  std::move(one.errors.begin(), one.errors.end(), std::back_inserter(into.errors));
+  std::move(one.skipped.begin(), one.skipped.end(), std::back_inserter(into.skipped));
+}
 
-/// What the visits found; an exception must not pass through HDF5's C frames.
-struct Found {
-  std::map<std::string, Reached> paths;
-  std::exception_ptr failure;
-
-  herr_t note(char const* name, Reached how) noexcept {
-    try {
-      paths.emplace(fmt::format("/{}", name), how);
-      return 0;
-    } catch (...) {
-      failure = std::current_exception();
-      return -1;
+/// A field of a dataset: "/a/dataset.field"; nothing where the path is none.
+std::optional<Discovery> discover_field(Walk& walk, std::string const& path) {
+  for (auto dot = path.rfind('.'); dot != std::string::npos && dot > 0;
+       dot = path.rfind('.', dot - 1)) {
+    std::string const dataset = path.substr(0, dot);
+    if (!walk.leads_somewhere(dataset)) continue;
+    Discovery found = walk.all_of(dataset);
+    auto const is_other = [&](auto const& item) {
+      return item.dataset != path && !item.dataset.starts_with(path + ".");
+    };
+    std::erase_if(found.datasets, is_other);
+    std::erase_if(found.skipped, is_other);
+    if (found.datasets.empty() && found.skipped.empty() && found.errors.empty()) {
+      throw std::runtime_error(
+          fmt::format("no such dataset, nor a field {} of {}", path.substr(dot + 1), dataset));
     }
+    return found;
   }
-};
-
-herr_t note_object(hid_t, char const* name, H5O_info_t const* info, void* found) noexcept {
-  if (info->type != H5O_TYPE_DATASET) return 0;
-  return static_cast<Found*>(found)->note(name, Reached::kDataset);
-}
-
-herr_t note_link(hid_t, char const* name, H5L_info_t const* info, void* found) noexcept {
-  if (info->type == H5L_TYPE_HARD) return 0;
-  bool const soft = info->type == H5L_TYPE_SOFT;
-  return static_cast<Found*>(found)->note(name, soft ? Reached::kSoftLink : Reached::kExternalLink);
-}
-
-void discover_named(hid_t file, Argument const& argument, Discovery& into) {
-  Inspection found = inspect(file, argument.file, argument.dataset);
-  if (found.placeholder) throw std::runtime_error("a netCDF dimension without values");
-  into.datasets.push_back(std::move(found.info));
-}
-
-/// Appends the dataset, or the reason why it is left out.
-void discover_path(hid_t file, Argument const& argument, std::string const& path, Reached how,
-                   Discovery& into) {
-  try {
-    if (how == Reached::kSoftLink) {  // what it points to is found by its hard link
-      if (H5Oexists_by_name(file, path.c_str(), H5P_DEFAULT) > 0) return;
-      throw std::runtime_error(explain_missing(file, path));
-    }
-    Inspection found = inspect(file, argument.file, path);
-    if (!found.placeholder) into.datasets.push_back(std::move(found.info));
-  } catch (std::exception const& error) {
-    into.errors.push_back({argument.file, path, error.what()});
-  }
-}
-
-void discover_all(hid_t file, Argument const& argument, Discovery& into) {
-  Found found;
-  std::string broken;
-  if (H5Ovisit2(file, H5_INDEX_NAME, H5_ITER_INC, &note_object, &found, H5O_INFO_BASIC) < 0) {
-    broken = hdf5_error_text();
-  }
-  if (!found.failure && H5Lvisit(file, H5_INDEX_NAME, H5_ITER_INC, &note_link, &found) < 0 &&
-      broken.empty()) {
-    broken = hdf5_error_text();
-  }
-  if (found.failure) std::rethrow_exception(found.failure);
-  for (auto const& [path, how] : found.paths) discover_path(file, argument, path, how, into);
-  if (!broken.empty()) {
-    into.errors.push_back(
-        {argument.file, "", fmt::format("not all of it can be listed: {}", broken)});
-  } else if (found.paths.empty()) {
-    into.errors.push_back({argument.file, "", "it has no datasets"});
-  }
+  return std::nullopt;
 }
 
 }  // namespace
-
-std::string one_line(std::string_view text) {
-  std::string line;
-  while (!text.empty()) {
-    auto const end = std::min(text.find_first_of("\n\r"), text.size());
-    auto const part = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (part.empty()) continue;
-    if (!line.empty()) line += " | ";
-    for (char const c : part) {
-      bool const control = static_cast<unsigned char>(c) < ' ' || c == 0x7f;
-      line += control ? ' ' : c;
-    }
-  }
-  return line;
-}
 
 Argument split_argument(std::string const& argument) {
   if (is_file(argument)) return {argument, ""};
@@ -131,12 +80,15 @@ Discovery discover(std::string const& text) {
   Discovery discovery;
   Argument const argument = split_argument(text);
   try {
-    FileHandle const file = open_for_reading(argument.file);
-    if (argument.dataset.empty()) {
-      discover_all(file.get(), argument, discovery);
-    } else {
-      discover_named(file.get(), argument, discovery);
+    if (is_regular_file(argument.file) && is_netcdf_classic(head_of(argument.file))) {
+      return discover_classic(argument);
     }
+    Walk walk(open_for_reading(argument.file), argument.file);
+    std::string const path = argument.dataset.empty() ? "/" : argument.dataset;
+    if (!walk.leads_somewhere(path)) {
+      if (auto field = discover_field(walk, path)) return *std::move(field);
+    }
+    return walk.all_of(path);
   } catch (std::exception const& error) {
     discovery.errors.push_back({argument.file, argument.dataset, error.what()});
   }
@@ -145,11 +97,7 @@ Discovery discover(std::string const& text) {
 
 Discovery discover(std::vector<std::string> const& arguments) {
   Discovery all;
-  for (std::string const& argument : arguments) {
-    Discovery one = discover(argument);
-    std::move(one.datasets.begin(), one.datasets.end(), std::back_inserter(all.datasets));
-    std::move(one.errors.begin(), one.errors.end(), std::back_inserter(all.errors));
-  }
+  for (std::string const& argument : arguments) append(all, discover(argument));
   return all;
 }
 

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "jobs/stats/number.h"
@@ -13,11 +12,17 @@
 
 namespace cohort::stats {
 
-/// One numeric dataset. A null dataspace has shape {0}, a scalar an empty shape.
+/// How a reader gets at the numbers: each element is one; each has as many in its field, arrays or
+/// bits; each has as many as it likes; the file is none of HDF5's.
+enum class Access : std::uint8_t { kNumbers, kParts, kVariableLength, kNetcdfClassic };
+
+/// The numbers of one dataset, or of one field of a dataset of compounds. A null dataspace has
+/// shape {0}, a scalar an empty shape.
 struct DatasetInfo {
-  std::string file;
-  std::string dataset;  ///< absolute path inside the file
+  std::string file;     ///< the argument's
+  std::string dataset;  ///< absolute path, as links lead there, and ".field" where it has fields
   std::string units;    ///< its attribute "units", or ""
+  std::string type;     ///< of an element, in words: "float32", "bool", "uint8[3]"
   ElementKind kind = ElementKind::kDouble;
   std::vector<std::uint64_t> shape;  ///< slowest dimension first
   std::vector<std::uint64_t> chunk;  ///< empty unless its storage is chunked
@@ -26,6 +31,13 @@ struct DatasetInfo {
   /// after the other. All other elements have the fill value.
   std::optional<std::vector<std::uint64_t>> stored_chunks;
   Packing packing;  ///< what its attributes say of its numbers
+
+  Access access = Access::kNumbers;
+  std::string real_file;  ///< where it is read from, if not from `file` and `dataset`; else ""
+  std::string real_path;
+  std::vector<std::string> field;  ///< the member of its compounds, outermost first
+  std::uint64_t per_element = 1;   ///< numbers in each element: arrays
+  std::string same_as;  ///< another name of this dataset, of which alone it is read; else ""
 
   bool operator==(DatasetInfo const&) const = default;
 };
@@ -39,12 +51,20 @@ struct StatsError {
   bool operator==(StatsError const&) const = default;
 };
 
-/// The text with its lines after one another, " | " between them, and no other control characters.
-[[nodiscard]] std::string one_line(std::string_view text);
+/// What holds no numbers and so has no figures: text, an empty group, a name of a group that is
+/// entered under another one. No failure.
+struct Skipped {
+  std::string file;
+  std::string dataset;
+  std::string reason;
+
+  bool operator==(Skipped const&) const = default;
+};
 
 struct Discovery {
   std::vector<DatasetInfo> datasets;
   std::vector<StatsError> errors;
+  std::vector<Skipped> skipped;
 };
 
 /// FILE or FILE:/dataset, taken apart. Where a file has the whole argument for its name, that is
@@ -55,9 +75,10 @@ struct Argument {
 };
 [[nodiscard]] Argument split_argument(std::string const& argument);
 
-/// The datasets of one argument, in the order of their names. A whole file gives every dataset
-/// that a hard link or an external link reaches, once, and an error for each that is not numeric
-/// and for each dangling link. netCDF dimensions without values are left out silently.
+/// The datasets of one argument, in the order of their names: all of a file, all below a group, or
+/// one, or one field of one. Links are followed, external ones into other files too; what several
+/// names lead to is listed under each, and read once. What is damaged or missing becomes an error
+/// with its name, and the rest is listed. netCDF dimensions without values are left out silently.
 [[nodiscard]] Discovery discover(std::string const& argument);
 
 /// discover() of each argument in turn.

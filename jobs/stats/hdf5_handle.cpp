@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "jobs/stats/file_format.h"
+
 namespace cohort::stats {
 namespace {
 
@@ -35,25 +37,26 @@ herr_t keep_most_telling(unsigned, H5E_error2_t const* entry, void* text) noexce
 std::string look_at(std::string const& path) {
   struct ::stat status {};
   if (::stat(path.c_str(), &status) != 0) fail(errno);
-  if (S_ISDIR(status.st_mode)) throw std::runtime_error("is a directory, not a file");
+  if (S_ISDIR(status.st_mode)) {
+    std::string const known = foreign_directory(path);
+    throw std::runtime_error(known.empty() ? "is a directory, not a file"
+                                           : "not an HDF5 file: " + known);
+  }
   if (!S_ISREG(status.st_mode)) throw std::runtime_error("not a regular file");
-  int const descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) fail(errno);
-  std::string head(4, '\0');
-  ssize_t const size = ::read(descriptor, head.data(), head.size());
-  int const error = errno;
-  ::close(descriptor);
-  if (size < 0) fail(error);
-  if (size == 0) throw std::runtime_error("not an HDF5 file: it is empty");
-  head.resize(static_cast<std::size_t>(size));
+  std::string const head = head_of(path);
+  if (head.empty()) throw std::runtime_error("not an HDF5 file: it is empty");
   return head;
 }
 
+enum class Mode { kLocked, kUnlocked, kLive };
+
 /// Negative on failure; `why` then has the reason, taken before any other call clears the stack.
-hid_t try_open(std::string const& path, bool lock, std::string& why) {
+/// kLive reads with a writer, by HDF5's single-writer multiple-reader protocol; it needs no lock.
+hid_t try_open(std::string const& path, Mode mode, std::string& why) {
   PropertyHandle const access(H5Pcreate(H5P_FILE_ACCESS), "H5Pcreate");
-  check_hdf5(H5Pset_file_locking(access.get(), lock, true), "H5Pset_file_locking");
-  hid_t const file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get());
+  check_hdf5(H5Pset_file_locking(access.get(), mode == Mode::kLocked, true), "H5Pset_file_locking");
+  unsigned const flags = H5F_ACC_RDONLY | (mode == Mode::kLive ? H5F_ACC_SWMR_READ : 0u);
+  hid_t const file = H5Fopen(path.c_str(), flags, access.get());
   if (file < 0) why = hdf5_error_text();
   return file;
 }
@@ -78,24 +81,50 @@ void throw_hdf5(char const* call) {
 
 void silence_hdf5() noexcept { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
 
+std::string head_of(std::string const& path) {
+  int const descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) fail(errno);
+  std::string head(kHeadSize, '\0');
+  ssize_t const size = ::read(descriptor, head.data(), head.size());
+  int const error = errno;
+  ::close(descriptor);
+  if (size < 0) fail(error);
+  head.resize(static_cast<std::size_t>(size));
+  return head;
+}
+
 FileHandle open_for_reading(std::string const& path) {
   silence_hdf5();
   std::string const head = look_at(path);
   std::string why;
-  hid_t file = try_open(path, true, why);
+  hid_t file = try_open(path, Mode::kLocked, why);
   if (file >= 0) return {file, "H5Fopen"};
   if (why.find("unable to lock file") != std::string::npos) {
     if (why.find(fmt::format("errno = {},", EAGAIN)) != std::string::npos) {
       throw std::runtime_error("another program has it open for writing (it is locked)");
     }
-    file = try_open(path, false, why);  // a file system without locks
+    file = try_open(path, Mode::kUnlocked, why);  // a file system without locks
     if (file >= 0) return {file, "H5Fopen"};
   }
+  if (why.find("flag values don't match") != std::string::npos) {
+    // This process has it open already, in another mode.
+    std::string other;
+    for (Mode const mode : {Mode::kLive, Mode::kUnlocked}) {
+      if ((file = try_open(path, mode, other)) >= 0) return {file, "H5Fopen"};
+    }
+  }
+  if (why.find("file is already open for") != std::string::npos) {
+    // Marked as open by a writer that works, or that was killed. The marks stay as they are.
+    std::string still;
+    file = try_open(path, Mode::kLive, still);
+    if (file >= 0) return {file, "H5Fopen"};
+    throw std::runtime_error(
+        "it is marked as open for writing: its writer works on it, or was killed (h5clear -s takes "
+        "the mark away, on a copy if in doubt)");
+  }
   if (H5Fis_hdf5(path.c_str()) == 0) {
-    bool const classic = head.starts_with("CDF");
-    throw std::runtime_error(classic
-                                 ? "not an HDF5 file: it is netCDF classic (only netCDF-4 is read)"
-                                 : "not an HDF5 file");
+    std::string const known = foreign_format(head);
+    throw std::runtime_error(known.empty() ? "not an HDF5 file" : "not an HDF5 file: " + known);
   }
   throw std::runtime_error(fmt::format("cannot be opened as HDF5: {}", why));
 }

@@ -50,6 +50,7 @@ class [[nodiscard]] Handle {
 
 using FileHandle = Handle<&H5Fclose>;
 using ObjectHandle = Handle<&H5Oclose>;
+using GroupHandle = Handle<&H5Gclose>;
 using DatasetHandle = Handle<&H5Dclose>;
 using TypeHandle = Handle<&H5Tclose>;
 using SpaceHandle = Handle<&H5Sclose>;
@@ -58,6 +59,9 @@ using AttributeHandle = Handle<&H5Aclose>;
 
 /// Stops HDF5 from printing its error stack. Every entry point of this folder calls it.
 void silence_hdf5() noexcept;
+
+/// The first bytes of a file, up to kHeadSize of file_format.h. Throws like open_for_reading().
+[[nodiscard]] std::string head_of(std::string const& path);
 
 /// Opens a file to read it, with a shared lock where the file system has locks. Throws
 /// std::runtime_error, one line that says what is wrong with the file.

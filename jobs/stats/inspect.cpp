@@ -1,15 +1,15 @@
 #include "jobs/stats/inspect.h"
 
-#include <array>
-#include <optional>
 #include <stdexcept>
 #include <string_view>
-#include <vector>
 
 #include <fmt/format.h>
 #include <hdf5_hl.h>
 
+#include "jobs/stats/element_type.h"
+#include "jobs/stats/filters.h"
 #include "jobs/stats/hdf5_handle.h"
+#include "jobs/stats/raw_files.h"
 #include "jobs/stats/storage.h"
 #include "jobs/stats/virtual_sources.h"
 
@@ -17,47 +17,6 @@ namespace cohort::stats {
 namespace {
 
 constexpr std::string_view kPlaceholder = "This is a netCDF dimension but not a netCDF variable.";
-
-std::string kind_of_type(hid_t type, H5T_class_t type_class) {
-  switch (type_class) {
-    case H5T_STRING:
-      return H5Tis_variable_str(type) > 0 ? "variable-length string" : "string";
-    case H5T_COMPOUND:
-      return "compound";
-    case H5T_VLEN:
-      return "variable-length";
-    case H5T_ARRAY:
-      return "array";
-    case H5T_OPAQUE:
-      return "opaque";
-    case H5T_BITFIELD:
-      return "bitfield";
-    case H5T_REFERENCE:
-      return "reference";
-    case H5T_TIME:
-      return "time";
-    default:
-      return "unknown type";
-  }
-}
-
-/// Enumerations (HDF5's booleans too) count as the integers that they are stored as.
-ElementKind element_kind(hid_t type) {
-  H5T_class_t const type_class = check_hdf5(H5Tget_class(type), "H5Tget_class");
-  if (type_class == H5T_ENUM) {
-    TypeHandle const base(H5Tget_super(type), "H5Tget_super");
-    return element_kind(base.get());
-  }
-  std::size_t const size = H5Tget_size(type);
-  if (type_class == H5T_FLOAT) return size <= 4 ? ElementKind::kFloat : ElementKind::kDouble;
-  if (type_class != H5T_INTEGER) {
-    throw std::runtime_error("not numeric: " + kind_of_type(type, type_class));
-  }
-  if (size > 8)
-    throw std::runtime_error(fmt::format("integers of {} bytes are not supported", size));
-  return check_hdf5(H5Tget_sign(type), "H5Tget_sign") == H5T_SGN_NONE ? ElementKind::kUint64
-                                                                      : ElementKind::kInt64;
-}
 
 std::vector<std::uint64_t> shape_of(hid_t dataset) {
   SpaceHandle const space(H5Dget_space(dataset), "H5Dget_space");
@@ -68,24 +27,6 @@ std::vector<std::uint64_t> shape_of(hid_t dataset) {
   check_hdf5(H5Sget_simple_extent_dims(space.get(), shape.data(), nullptr),
              "H5Sget_simple_extent_dims");
   return {shape.begin(), shape.end()};
-}
-
-void require_filters(hid_t creation, int count) {
-  for (int i = 0; i < count; ++i) {
-    unsigned flags = 0;
-    unsigned config = 0;
-    std::size_t values = 0;
-    std::array<char, 128> name{};
-    H5Z_filter_t const id =
-        check_hdf5(H5Pget_filter2(creation, static_cast<unsigned>(i), &flags, &values, nullptr,
-                                  name.size(), name.data(), &config),
-                   "H5Pget_filter2");
-    if (H5Zfilter_avail(id) > 0) continue;
-    std::string label = name[0] == '\0' ? "unnamed" : std::string(name.data());
-    throw std::runtime_error(fmt::format(
-        "filter {} ({}) is not available: HDF5 found no plugin for it (see HDF5_PLUGIN_PATH)", id,
-        label));
-  }
 }
 
 void read_storage(hid_t dataset, DatasetInfo& info) {
@@ -100,9 +41,8 @@ void read_storage(hid_t dataset, DatasetInfo& info) {
              "H5Pget_chunk");
   info.chunk.assign(chunk.begin(), chunk.end());
   info.stored_chunks = stored_chunks(dataset, creation.get(), info.shape, info.chunk);
-  int const filters = check_hdf5(H5Pget_nfilters(creation.get()), "H5Pget_nfilters");
-  info.filtered = filters > 0;
-  if (H5Dget_storage_size(dataset) > 0) require_filters(creation.get(), filters);
+  info.filtered = check_hdf5(H5Pget_nfilters(creation.get()), "H5Pget_nfilters") > 0;
+  if (H5Dget_storage_size(dataset) > 0) require_filters(creation.get());
 }
 
 std::string read_units(hid_t dataset) {
@@ -143,16 +83,22 @@ bool is_placeholder(hid_t dataset) {
   return std::string_view(name).starts_with(kPlaceholder);
 }
 
+std::string suffix_of(Field const& field) {
+  return field.empty() ? "" : fmt::format(".{}", name_of(field));
+}
+
 std::string describe_link(hid_t file, std::string const& path, H5L_info_t const& link) {
   std::vector<char> value(link.u.val_size + 1);
   H5Lget_val(file, path.c_str(), value.data(), link.u.val_size, H5P_DEFAULT);
   if (link.type == H5L_TYPE_SOFT) return fmt::format("a dangling soft link to {}", value.data());
+  if (link.type != H5L_TYPE_EXTERNAL) {
+    return fmt::format("a user-defined link of class {}, which only its own program can follow",
+                       static_cast<int>(link.type));
+  }
   unsigned flags = 0;
   char const* target_file = "?";
   char const* target_path = "?";
-  if (link.type == H5L_TYPE_EXTERNAL) {
-    H5Lunpack_elink_val(value.data(), link.u.val_size, &flags, &target_file, &target_path);
-  }
+  H5Lunpack_elink_val(value.data(), link.u.val_size, &flags, &target_file, &target_path);
   return fmt::format("a broken external link to {}:{}", target_file, target_path);
 }
 
@@ -162,7 +108,7 @@ std::string explain_missing(hid_t file, std::string const& path) {
   for (std::size_t end = 0; end != std::string::npos;) {
     end = path.find('/', end + 1);
     std::string const part = path.substr(0, end);
-    if (part.empty() || part.back() == '/') continue;
+    if (part.empty() || part == "." || part.back() == '/') continue;
     H5L_info_t link{};
     if (H5Lexists(file, part.c_str(), H5P_DEFAULT) <= 0 ||
         H5Lget_info(file, part.c_str(), &link, H5P_DEFAULT) < 0) {
@@ -173,32 +119,41 @@ std::string explain_missing(hid_t file, std::string const& path) {
       return describe_link(file, part, link);
     }
   }
-  return "it cannot be opened";
+  return "";
 }
 
-Inspection inspect(hid_t file, std::string const& file_name, std::string const& path) {
-  ObjectHandle object;
-  hid_t const id = H5Oopen(file, path.c_str(), H5P_DEFAULT);
-  if (id < 0) {
-    std::string const reason = hdf5_error_text();
-    std::string const explained = explain_missing(file, path);
-    throw std::runtime_error(explained == "it cannot be opened" ? explained + ": " + reason
-                                                                : explained);
-  }
-  object = ObjectHandle(id, "H5Oopen");
-  if (H5Iget_type(id) == H5I_GROUP) throw std::runtime_error("a group, not a dataset");
-  if (H5Iget_type(id) != H5I_DATASET) throw std::runtime_error("a named type, not a dataset");
+Inspection inspect(hid_t dataset, std::string const& file_name) {
   Inspection found;
-  found.placeholder = is_placeholder(id);
-  found.info.file = file_name;
-  found.info.dataset = path;
-  TypeHandle const type(H5Dget_type(id), "H5Dget_type");
-  found.info.kind = element_kind(type.get());
-  found.info.shape = shape_of(id);
-  found.info.units = units_of(id);
-  found.info.packing = packing_of(id, found.info.kind, type.get());
-  read_storage(id, found.info);
-  require_virtual_sources(file, file_name, id);
+  found.placeholder = is_placeholder(dataset);
+  TypeHandle const type(H5Dget_type(dataset), "H5Dget_type");
+  ElementParts const parts = parts_of(type.get());
+  for (OtherPart const& part : parts.other) {
+    found.others.push_back({"", suffix_of(part.field), part.what});
+  }
+  if (parts.numeric.empty()) {
+    if (parts.other.empty()) found.others.push_back({"", "", "a compound without members"});
+    return found;
+  }
+  DatasetInfo common;
+  common.shape = shape_of(dataset);
+  common.units = units_of(dataset);
+  read_storage(dataset, common);
+  FileHandle const file(H5Iget_file_id(dataset), "H5Iget_file_id");
+  require_virtual_sources(file.get(), file_name, dataset);
+  require_raw_files(dataset);
+  for (NumericPart const& part : parts.numeric) {
+    DatasetInfo& info = found.parts.emplace_back(common);
+    info.dataset = suffix_of(part.field);
+    info.type = part.type;
+    info.kind = part.kind;
+    info.field = part.field;
+    info.access = part.variable_length ? Access::kVariableLength
+                  : part.plain         ? Access::kNumbers
+                                       : Access::kParts;
+    for (std::uint64_t const extent : part.shape) info.per_element *= extent;
+    // The attributes speak of whole elements.
+    if (part.plain) info.packing = packing_of(dataset, part.kind, type.get());
+  }
   return found;
 }
 

@@ -3,13 +3,16 @@
 #include <array>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <iostream>
 #include <string>
 #include <vector>
 
 #include <CLI/CLI.hpp>
+#include <fcntl.h>
 #include <pwd.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "jobs/stats/report.h"
@@ -26,22 +29,27 @@ constexpr auto kTypes = app_types<stats::StatsWorker>;
 constexpr std::uint32_t kBinsAtMost = 1'000'000;
 
 constexpr char kDescription[] =
-    R"(Statistics of every numeric dataset of HDF5 and netCDF-4 files: count, non-finite count, min,
-max, mean, population standard deviation and a histogram, computed by worker processes.)";
+    R"(Statistics of every numeric dataset of HDF5 and netCDF files (netCDF-4 and classic): count,
+non-finite count, min, max, mean, population standard deviation and a histogram, computed by worker
+processes.)";
 constexpr char kFooter[] =
     R"(All figures are over the finite values; count is their number. Packed numbers are unpacked, as
-double: stored * scale_factor + add_offset. What _FillValue, missing_value, valid_range, valid_min
-or valid_max say is no value is counted as masked, apart from what is not finite; _Unsigned is
-honoured. --raw takes the stored numbers. Enums and booleans count as the integers that they are
-stored as. A long double beyond the range of a double is not finite. Sums are exact, and all else
-is combined in a fixed order, so the figures are the same, to the bit, on any number of workers. A
-worker holds one block of the data at a time, or one chunk where a filter (compression) makes that
-larger. What a file does not hold of a dataset has the fill value: it is counted, not read.
+double: stored * scale_factor + add_offset. What _FillValue, missing_value, valid_range,
+valid_min or valid_max say is no value is counted as masked, apart from what is not finite;
+_Unsigned is honoured. --raw takes the stored numbers. Enums, booleans and bitfields count as
+the integers that they are stored as; compounds (complex numbers too) go field by field, arrays
+and variable lengths by their numbers; these are taken as they are stored. A long double beyond
+the range of a double is not finite. Links are followed, into other files too; what has several
+names is read once. Sums are exact, and all else is combined in a fixed order, so the figures
+are the same, to the bit, on any number of workers. A worker holds one block of the data at a
+time, or one chunk where a filter (compression) makes that larger. What a file does not hold of
+a dataset has the fill value: it is counted, not read.
+The table is as wide as the terminal, or as COLUMNS says.
 
-Exit status: 0 all done; 1 some inputs failed (each is named, the rest was done);
-2 nothing could be done, no worker could be started for a minute (what was not finished is named),
-the output cannot be written (an existing output must be a regular file, and no input), or a
-wrong command line.)";
+Exit status: 0 all done (what holds no numbers is listed as skipped); 1 some inputs are missing or
+damaged (each is named, the rest was done); 2 nothing could be done, no worker could be started for a
+minute (what was not finished is named), the output cannot be written (an existing output must be a
+regular file, and no input), or a wrong command line.)";
 
 struct Arguments {
   ClusterOptions cluster;
@@ -76,22 +84,41 @@ stats::Origin origin(int argc, char** argv, Arguments const& arguments) {
   return from;
 }
 
+/// What COLUMNS says, else the terminal's width, else 0: no limit.
+std::size_t table_width() {
+  if (char const* const columns = std::getenv("COLUMNS")) {
+    if (int const width = std::atoi(columns); width > 0) return static_cast<std::size_t>(width);
+  }
+  winsize size{};
+  return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+/// Fills closed standard streams with /dev/null, so that no file of ours gets their numbers.
+/// Returns whether stdout was open.
+bool fill_standard_streams() {
+  bool const open = ::fcntl(STDOUT_FILENO, F_GETFD) >= 0;
+  for (int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(stream, F_GETFD) < 0) static_cast<void>(::open("/dev/null", O_RDWR));
+  }
+  return open;
+}
+
 int master(Cluster& cluster, Arguments const& arguments, stats::Origin const& from) {
   auto const report = stats::run_stats(cluster, arguments.inputs, arguments.bins, arguments.raw);
   // The file first: where it cannot be written, the figures are at least on the terminal.
   int failed = 0;
   if (!arguments.output.empty()) {
     try {
-      stats::write_hdf5(arguments.output, report.results, report.errors, from);
+      stats::write_hdf5(arguments.output, report, from);
     } catch (std::exception const& error) {
       std::fprintf(stderr, "cohort-stats: %s\n", error.what());
       failed = 2;
     }
   }
   if (arguments.json) {
-    stats::print_json(std::cout, report.results, report.errors);
+    stats::print_json(std::cout, report, from);
   } else {
-    stats::print_table(std::cout, report.results, report.errors);
+    stats::print_table(std::cout, report, table_width());
   }
   std::cout.flush();
   if (!std::cout) {
@@ -114,6 +141,10 @@ void check_output(Arguments const& arguments) {
 
 int main(int argc, char** argv) {
   if (is_worker_process()) return run_worker(kTypes);
+  if (!fill_standard_streams()) {
+    std::fprintf(stderr, "cohort-stats: cannot write to stdout: it is closed\n");
+    return 2;
+  }
   Arguments arguments;
   CLI::App app(kDescription, "cohort-stats");
   app.footer(kFooter);
@@ -126,9 +157,10 @@ int main(int argc, char** argv) {
                "the numbers as they are stored, whatever attributes say of them");
   app.add_flag("--json", arguments.json, "print JSON instead of the table");
   app.add_option("inputs", arguments.inputs,
-                 "a file, for all its datasets, or FILE:/dataset for one")
+                 "a file, for all its datasets, or FILE:/name for one dataset, one field of it\n"
+                 "(FILE:/dataset.field) or all below a group")
       ->required()
-      ->type_name("FILE[:/dataset]");
+      ->type_name("FILE[:/name]");
   app.set_version_flag("--version", "cohort-stats " COHORT_VERSION);
   try {
     arguments.cluster.settings = Settings::from_environment();

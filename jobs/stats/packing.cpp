@@ -19,13 +19,6 @@
 namespace cohort::stats {
 namespace {
 
-/// The numbers of an attribute, and of which type they are.
-struct NumericAttribute {
-  std::vector<Number> values;
-  H5T_class_t type_class = H5T_NO_CLASS;
-  std::size_t size = 0;
-};
-
 /// The integer type that elements have, once _Unsigned has had its say.
 struct Integer {
   std::size_t size = 0;
@@ -62,9 +55,10 @@ std::optional<NumericAttribute> read_numeric(hid_t dataset, char const* name) {
     AttributeHandle const attribute(H5Aopen(dataset, name, H5P_DEFAULT), "H5Aopen");
     TypeHandle const type(H5Aget_type(attribute.get()), "H5Aget_type");
     SpaceHandle const space(H5Aget_space(attribute.get()), "H5Aget_space");
-    found.type_class = H5Tget_class(type.get());
+    H5T_class_t const type_class = H5Tget_class(type.get());
+    found.is_float = type_class == H5T_FLOAT;
     found.size = H5Tget_size(type.get());
-    bool const numeric = found.type_class == H5T_INTEGER || found.type_class == H5T_FLOAT;
+    bool const numeric = type_class == H5T_INTEGER || type_class == H5T_FLOAT;
     hssize_t const count =
         check_hdf5(H5Sget_simple_extent_npoints(space.get()), "H5Sget_simple_extent_npoints");
     if (numeric && count <= 4096) {
@@ -94,15 +88,35 @@ std::string read_text(hid_t dataset, char const* name) {
       text.resize(H5Tget_size(type.get()));
       check_hdf5(H5Aread(attribute.get(), type.get(), text.data()), "H5Aread");
     }
-    std::string lower;
-    for (char const c : text) {
-      if (c >= 'A' && c <= 'Z') lower += static_cast<char>(c - 'A' + 'a');
-      if (c >= 'a' && c <= 'z') lower += c;
-    }
-    return lower;
+    return text;
   } catch (std::runtime_error const&) {
     return "";
   }
+}
+
+class Hdf5Attributes final : public AttributeSource {
+ public:
+  explicit Hdf5Attributes(hid_t dataset) : dataset_(dataset) {}
+  [[nodiscard]] bool has(char const* name) const override { return H5Aexists(dataset_, name) > 0; }
+  [[nodiscard]] std::optional<NumericAttribute> numeric(char const* name) const override {
+    return read_numeric(dataset_, name);
+  }
+  [[nodiscard]] std::string text(char const* name) const override {
+    return read_text(dataset_, name);
+  }
+
+ private:
+  hid_t dataset_;
+};
+
+/// Its letters, in lower case.
+std::string lower(std::string const& text) {
+  std::string letters;
+  for (char const c : text) {
+    if (c >= 'A' && c <= 'Z') letters += static_cast<char>(c - 'A' + 'a');
+    if (c >= 'a' && c <= 'z') letters += c;
+  }
+  return letters;
 }
 
 std::string words(Number number) {
@@ -153,12 +167,12 @@ std::optional<Number> as_stored(Number number, ElementKind kind, Integer type,
 /// Reads the attributes one after the other into a Packing.
 class Attributes {
  public:
-  Attributes(hid_t dataset, ElementKind kind, hid_t type)
-      : dataset_(dataset), kind_(kind), size_(H5Tget_size(type)) {}
+  Attributes(AttributeSource const& source, ElementKind kind, std::size_t size)
+      : source_(source), kind_(kind), size_(size) {}
 
   Packing read() {
     std::size_t present = 0;
-    for (char const* name : kNames) present += H5Aexists(dataset_, name) > 0 ? 1 : 0;
+    for (char const* name : kNames) present += source_.has(name) ? 1 : 0;
     if (present == 0) return {};
     read_scaling();
     read_sign();
@@ -176,7 +190,7 @@ class Attributes {
   [[nodiscard]] Integer integer() const { return {size_, kind_ == ElementKind::kInt64}; }
 
   void read_factor(char const* name, double& into) {
-    auto const found = read_numeric(dataset_, name);
+    auto const found = source_.numeric(name);
     if (!found) return;
     if (found->values.size() != 1) {
       packing_.problem = fmt::format(
@@ -194,8 +208,8 @@ class Attributes {
   }
 
   void read_sign() {
-    if (!of_integers() || H5Aexists(dataset_, "_Unsigned") <= 0) return;
-    std::string const text = read_text(dataset_, "_Unsigned");
+    if (!of_integers() || !source_.has("_Unsigned")) return;
+    std::string const text = lower(source_.text("_Unsigned"));
     bool const is_signed = kind_ == ElementKind::kInt64;
     if (text != (is_signed ? "true" : "false")) return;
     packing_.other_sign = static_cast<std::uint8_t>(size_);
@@ -204,7 +218,7 @@ class Attributes {
   }
 
   void read_missing(char const* name) {
-    auto const found = read_numeric(dataset_, name);
+    auto const found = source_.numeric(name);
     if (!found) return;
     bool used = false;
     for (Number const number : found->values) {
@@ -222,7 +236,7 @@ class Attributes {
 
   /// Sets a bound of the range in the units that its attribute has.
   void set_bound(NumericAttribute const& from, Number number, bool& has, Number& bound) {
-    bool const is_float = from.type_class == H5T_FLOAT;
+    bool const is_float = from.is_float;
     bool const wider = is_float && (of_integers() || from.size > size_);
     if (wider && packing_.scaled) {
       packing_.range = Packing::Range::kUnpacked;
@@ -242,7 +256,7 @@ class Attributes {
   }
 
   void read_range() {
-    if (auto const both = read_numeric(dataset_, "valid_range")) {
+    if (auto const both = source_.numeric("valid_range")) {
       if (both->values.size() == 2) {
         set_bound(*both, both->values[0], packing_.has_low, packing_.low);
         set_bound(*both, both->values[1], packing_.has_high, packing_.high);
@@ -256,7 +270,7 @@ class Attributes {
   }
 
   void read_bound(char const* name, bool& has, Number& bound) {
-    auto const found = read_numeric(dataset_, name);
+    auto const found = source_.numeric(name);
     if (!found) return;
     if (found->values.size() != 1) {
       said_.push_back(fmt::format("{} ignored: not one number", name));
@@ -277,7 +291,7 @@ class Attributes {
     }
   }
 
-  hid_t dataset_;
+  AttributeSource const& source_;
   ElementKind kind_;
   std::size_t size_;
   Packing packing_;
@@ -365,7 +379,11 @@ std::vector<To> with_other_sign(std::span<From const> stored, unsigned bits) {
 }  // namespace
 
 Packing packing_of(hid_t dataset, ElementKind kind, hid_t type) {
-  return Attributes(dataset, kind, type).read();
+  return packing_of(Hdf5Attributes(dataset), kind, H5Tget_size(type));
+}
+
+Packing packing_of(AttributeSource const& attributes, ElementKind kind, std::size_t size) {
+  return Attributes(attributes, kind, size).read();
 }
 
 Packing not_applied(Packing const& packing) {

@@ -3,8 +3,10 @@
 // conventions, packed data) and the CF conventions, sections 2.5.1 and 8.1.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,12 +52,34 @@ struct Packing {
   }
 };
 
+/// The numbers of an attribute, and of which type they are.
+struct NumericAttribute {
+  std::vector<Number> values;  ///< none where it is not numeric, or cannot be read
+  bool is_float = false;
+  std::size_t size = 0;  ///< bytes of one
+};
+
+/// The attributes of one dataset, whatever kind of file it is in.
+class AttributeSource {
+ public:
+  virtual ~AttributeSource() = default;
+  [[nodiscard]] virtual bool has(char const* name) const = 0;
+  /// Nothing where there is no such attribute.
+  [[nodiscard]] virtual std::optional<NumericAttribute> numeric(char const* name) const = 0;
+  /// "" where there is no such text.
+  [[nodiscard]] virtual std::string text(char const* name) const = 0;
+};
+
 /// Reads _FillValue, missing_value, valid_range, valid_min, valid_max, scale_factor, add_offset and
 /// _Unsigned of a dataset whose elements are of that kind and type. Never throws for what they
 /// hold: without a usable scale_factor or add_offset the values are unknown, which is the problem;
 /// other attributes that are no numbers, or that no element can equal, are named in the text as
 /// ignored.
 [[nodiscard]] Packing packing_of(hid_t dataset, ElementKind kind, hid_t type);
+
+/// `size` is that of an element in the file.
+[[nodiscard]] Packing packing_of(AttributeSource const& attributes, ElementKind kind,
+                                 std::size_t size);
 
 /// One that says the same in words, and asks for nothing.
 [[nodiscard]] Packing not_applied(Packing const& packing);

@@ -18,7 +18,7 @@ std::uint64_t product_of(std::vector<std::uint64_t> const& factors) {
 
 /// The tile that BlockPlan's contract asks for.
 std::vector<std::uint64_t> tile_of(DatasetInfo const& info, BlockLimits const& limits) {
-  std::uint64_t const size = element_size(info.kind);
+  std::uint64_t const size = element_size(info.kind) * info.per_element;
   std::uint64_t const target = std::max<std::uint64_t>(1, limits.target / size);
   if (info.chunk.empty()) return choose_tile(info.shape, {}, target);
   std::uint64_t chunk = 1;
@@ -79,10 +79,14 @@ std::vector<std::uint64_t> choose_tile(std::vector<std::uint64_t> const& shape,
 }
 
 BlockPlan::BlockPlan(DatasetInfo const& info, BlockLimits limits)
-    : file_(info.file),
-      dataset_(info.dataset),
-      kind_(info.kind),
-      packing_(info.packing),
+    : block_{.file = info.real_file.empty() ? info.file : info.real_file,
+             .dataset = info.real_path.empty() ? info.dataset : info.real_path,
+             .kind = info.kind,
+             .first = {},
+             .count = {},
+             .packing = info.packing,
+             .access = info.access,
+             .field = info.field},
       tiling_(info.shape, info.stored_chunks ? sparse_tile(info) : tile_of(info, limits)),
       size_(tiling_.size()),
       elements_(product_of(info.shape)),
@@ -93,7 +97,7 @@ BlockPlan::BlockPlan(DatasetInfo const& info, BlockLimits limits)
 
 Block BlockPlan::operator[](std::uint64_t index) const {
   if (stored_chunks_) return sparse_block(index);
-  Block block{file_, dataset_, kind_, {}, {}, 0, packing_};
+  Block block = block_;
   tiling_.locate(index, block.first, block.count);
   return block;
 }
@@ -101,7 +105,8 @@ Block BlockPlan::operator[](std::uint64_t index) const {
 Block BlockPlan::sparse_block(std::uint64_t index) const {
   std::vector<std::uint64_t> const& shape = tiling_.shape();
   std::vector<std::uint64_t> const none(shape.size(), 0);
-  Block block{file_, dataset_, kind_, none, none, 0, packing_};
+  Block block = block_;
+  block.first = block.count = none;
   auto const place = [&](std::uint64_t chunk) {
     for (std::size_t k = 0; k < shape.size(); ++k) {
       block.first[k] = (*stored_chunks_)[chunk * shape.size() + k];

@@ -22,15 +22,19 @@ struct Block {
   std::vector<std::uint64_t> first;
   std::vector<std::uint64_t> count;
   std::uint64_t unstored = 0;  ///< elements beside the box that the file does not hold
-  Packing packing;
+  Packing packing = {};
+  Access access = Access::kNumbers;
+  std::vector<std::string> field = {};  ///< as in DatasetInfo
 
   bool operator==(Block const&) const = default;
 
   template <class Archive>
   void serialize(Archive& archive, unsigned) {
     auto kind_byte = static_cast<std::uint8_t>(kind);
-    archive& file& dataset& kind_byte& first& count& unstored& packing;
+    auto access_byte = static_cast<std::uint8_t>(access);
+    archive& file& dataset& kind_byte& first& count& unstored& packing& access_byte& field;
     kind = static_cast<ElementKind>(kind_byte);
+    access = static_cast<Access>(access_byte);
   }
 };
 
@@ -82,10 +86,7 @@ class BlockPlan {
   [[nodiscard]] std::vector<std::uint64_t> const& tile() const noexcept { return tiling_.tile(); }
 
  private:
-  std::string file_;
-  std::string dataset_;
-  ElementKind kind_;
-  Packing packing_;
+  Block block_;  // all but its place
   Tiling tiling_;
   std::uint64_t size_;
   std::uint64_t elements_;

@@ -1,7 +1,8 @@
 // What the program shows of its results: a table for people, JSON and HDF5 for programs.
-// Each takes all results and all errors, in the order of the arguments.
+// Each takes the whole report, in the order of the arguments.
 #pragma once
 
+#include <cstddef>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -11,27 +12,11 @@
 
 namespace cohort::stats {
 
-/// Aligned columns under a line for each file, a small histogram (UTF-8 blocks) at the end of each
-/// row, and the errors below. About 110 columns wide unless names or integers are longer.
-void print_table(std::ostream& out, std::vector<Summary> const& results,
-                 std::vector<StatsError> const& errors);
+struct Report;
 
-/// Valid JSON (UTF-8) and a line break:
-///   {"datasets": [{"file", "dataset", "count", "nonfinite", "masked", "min", "max", "mean", "std",
-///                  "histogram": {"edges", "counts"}, "applied", "not_applied"}],
-///    "errors": [{"file", "dataset", "error"}]}
-/// `count` is the number of finite values, `std` the population's. `applied` or, with --raw,
-/// `not_applied` says which attributes have a say in the values, and stands only where any has.
-/// Doubles read back to the same bits; integer datasets have exact integers for min and max.
-/// Without finite values these four are null. Bytes of names that are not UTF-8 become U+FFFD.
-void print_json(std::ostream& out, std::vector<Summary> const& results,
-                std::vector<StatsError> const& errors);
-[[nodiscard]] std::string to_json(std::vector<Summary> const& results,
-                                  std::vector<StatsError> const& errors);
-
-/// Where an output came from; written as global attributes.
+/// Where an output came from.
 struct Origin {
-  std::string title = "Statistics of HDF5 datasets";
+  std::string title = "Statistics of HDF5 and netCDF datasets";
   std::string command_line;
   std::string version;  ///< of cohort
   std::string host;     ///< where the master ran
@@ -40,15 +25,41 @@ struct Origin {
   std::vector<std::string> inputs;
 };
 
-/// Writes a file that netCDF-4 tools and xarray open: one variable for each figure along the
-/// dimension `dataset`, the histograms along `dataset` x `bin` and `dataset` x `edge`, the errors
-/// along `error`. All results have the same number of bins. `min` and `max` are doubles for all;
-/// `extremes_kind` says where they are exactly: "float64": there; "int64": in `min_int64` and
-/// `max_int64`; "uint64": in `min_uint64` and `max_uint64`; "": there are no finite values. These
-/// have 0 for the other datasets, and no _FillValue, for which tools would make them doubles.
+/// Aligned columns under a line for each file, a small histogram (UTF-8 blocks) at the end of each
+/// row; below, one line for each error and for each thing that was skipped. Rows keep to `width`
+/// columns (0: as wide as they come): the histogram shrinks first, then a row becomes several
+/// lines.
+void print_table(std::ostream& out, Report const& report, std::size_t width = 0);
+
+/// The histogram in at most `cells` characters, each for equally many bins: neither a bin nor a
+/// value is counted in part where that can be, so that equal counts show as equal. For integers a
+/// cell shows the mean count of the integers that it can hold.
+[[nodiscard]] std::string sparkline(Summary const& summary, std::size_t cells);
+
+/// Prints valid JSON (UTF-8) and a line break:
+///   {"provenance": {"program", "version", "hdf5_version", "command_line", "host", "user",
+///                   "start_time", "inputs"},
+///    "datasets": [{"file", "dataset", "type", "shape", "units", "count", "nonfinite", "masked",
+///                  "min", "max", "mean", "std", "histogram": {"edges", "counts"},
+///                  "applied" or "not_applied", "same_as"}],
+///    "errors": [{"file", "dataset", "error"}], "skipped": [{"file", "dataset", "reason"}]}
+/// `count` is the number of finite values, `std` the population's. `applied` or, with --raw,
+/// `not_applied` says which attributes have a say in the values, and stands only where any has;
+/// `same_as` only where the dataset was read under that other name. Doubles read back to the same
+/// bits; integer datasets have exact integers for min and max. Without finite values these four are
+/// null.
+void print_json(std::ostream& out, Report const& report, Origin const& origin);
+
+/// Writes a file that netCDF-4 tools, xarray and Octave open. The root has numbers alone, one
+/// variable for each figure along the dimension `dataset`, the histograms along `dataset` x `bin`
+/// and `dataset` x `edge`. The texts are in the group `zz_cohort`, since Octave's load reads names
+/// in their order and stops at the first text: `file`, `path`, `source_units`, … along `dataset`,
+/// what failed along `error`, what was skipped along `skipped`. All results have the same number
+/// of bins. `min` and `max` are doubles for all; `extremes_kind` says where they are exactly.
+/// Floats have NaN where there is no figure, as _FillValue; integers have none, for which tools
+/// would make them doubles.
 /// The file appears under its name when it is whole and on disk, or not at all: then
 /// std::runtime_error says which call failed and why.
-void write_hdf5(std::string const& path, std::vector<Summary> const& results,
-                std::vector<StatsError> const& errors, Origin const& origin);
+void write_hdf5(std::string const& path, Report const& report, Origin const& origin);
 
 }  // namespace cohort::stats

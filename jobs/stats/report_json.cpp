@@ -1,9 +1,9 @@
-#include <ostream>
-#include <sstream>
-
 #include <nlohmann/json.hpp>
 
+#include "jobs/stats/hdf5_handle.h"
 #include "jobs/stats/report.h"
+#include "jobs/stats/stats_job.h"
+#include "jobs/stats/text.h"
 
 namespace cohort::stats {
 namespace {
@@ -22,8 +22,11 @@ Json to_value(Number const& number) {
 }
 
 Json to_value(Summary const& summary) {
-  Json value{{"file", summary.file},
-             {"dataset", summary.dataset},
+  Json value{{"file", utf8_text(summary.file)},
+             {"dataset", utf8_text(summary.dataset)},
+             {"type", utf8_text(summary.type)},
+             {"shape", summary.shape},
+             {"units", utf8_text(summary.units)},
              {"count", summary.count},
              {"nonfinite", summary.nonfinite},
              {"masked", summary.masked},
@@ -41,44 +44,60 @@ Json to_value(Summary const& summary) {
     value["mean"] = summary.mean;
     value["std"] = summary.std_dev;
   }
+  if (!summary.same_as.empty()) value["same_as"] = utf8_text(summary.same_as);
   return value;
 }
 
-Json to_value(StatsError const& error) {
-  return {{"file", error.file}, {"dataset", error.dataset}, {"error", error.error}};
+Json to_value(Origin const& origin) {
+  Json inputs = Json::array();
+  for (std::string const& input : origin.inputs) inputs.push_back(utf8_text(input));
+  return {{"program", "cohort-stats"},       {"version", origin.version},
+          {"hdf5_version", hdf5_version()},  {"command_line", utf8_text(origin.command_line)},
+          {"host", utf8_text(origin.host)},  {"user", utf8_text(origin.user)},
+          {"start_time", origin.start_time}, {"inputs", inputs}};
 }
 
-/// One item in memory at a time, however many there are; indented as a part of the document.
+Json to_value(StatsError const& error) {
+  return {{"file", utf8_text(error.file)},
+          {"dataset", utf8_text(error.dataset)},
+          {"error", utf8_text(error.error)}};
+}
+
+Json to_value(Skipped const& skipped) {
+  return {{"file", utf8_text(skipped.file)},
+          {"dataset", utf8_text(skipped.dataset)},
+          {"reason", utf8_text(skipped.reason)}};
+}
+
+/// The lines after the first one further in.
+std::string indented(Json const& value, std::size_t by) {
+  std::string text = value.dump(2);
+  for (auto at = text.find('\n'); at != std::string::npos; at = text.find('\n', at + 1)) {
+    text.insert(at + 1, by, ' ');
+  }
+  return text;
+}
+
+/// One item at a time: all of a hundred thousand at once would take more memory than their data.
 template <class Items>
-void print_array(std::ostream& out, char const* name, Items const& items) {
-  out << "  \"" << name << "\": [";
+void print_list(std::ostream& out, char const* name, Items const& items) {
+  out << ",\n  \"" << name << "\": [";
   char const* before = "\n    ";
   for (auto const& item : items) {
-    out << before;
+    out << before << indented(to_value(item), 4);
     before = ",\n    ";
-    for (char const c : to_value(item).dump(2, ' ', false, Json::error_handler_t::replace)) {
-      out << c;
-      if (c == '\n') out << "    ";
-    }
   }
   out << (items.empty() ? "]" : "\n  ]");
 }
 
 }  // namespace
 
-void print_json(std::ostream& out, std::vector<Summary> const& results,
-                std::vector<StatsError> const& errors) {
-  out << "{\n";
-  print_array(out, "datasets", results);
-  out << ",\n";
-  print_array(out, "errors", errors);
+void print_json(std::ostream& out, Report const& report, Origin const& origin) {
+  out << "{\n  \"provenance\": " << indented(to_value(origin), 2);
+  print_list(out, "datasets", report.results);
+  print_list(out, "errors", report.errors);
+  print_list(out, "skipped", report.skipped);
   out << "\n}\n";
-}
-
-std::string to_json(std::vector<Summary> const& results, std::vector<StatsError> const& errors) {
-  std::ostringstream out;
-  print_json(out, results, errors);
-  return out.str();
 }
 
 }  // namespace cohort::stats

@@ -1,13 +1,17 @@
 #include "jobs/stats/stats_job.h"
 
 #include <algorithm>
+#include <exception>
+#include <map>
 #include <optional>
-#include <stdexcept>
+#include <string_view>
 #include <tuple>
 #include <utility>
+#include <variant>
 
 #include "jobs/generated.h"
 #include "jobs/pool.h"
+#include "jobs/stats/text.h"
 
 namespace cohort::stats {
 namespace {
@@ -134,6 +138,62 @@ void run_passes(Cluster& cluster, std::vector<Dataset>& datasets, std::uint32_t 
       });
 }
 
+/// The figures, or why there are none.
+using Outcome = std::variant<Summary, std::string>;
+
+Outcome figures_of(Dataset& dataset, std::uint32_t bins) {
+  if (dataset.error) return *dataset.error;
+  try {
+    return finish(dataset.info, dataset.extent, dataset.moments.total(), bins,
+                  std::move(dataset.counts));
+  } catch (std::exception const& error) {
+    return std::string(error.what());
+  }
+}
+
+/// Another name of a dataset.
+struct OtherName {
+  std::string file;
+  std::string dataset;
+  std::string same_as;
+  std::size_t place;  ///< in the order of the names: before the dataset of that index
+};
+
+void add(Report& report, std::string const& file, std::string const& dataset, Outcome outcome,
+         std::string const& same_as) {
+  if (auto const* const error = std::get_if<std::string>(&outcome)) {
+    report.errors.push_back({file, dataset, *error});
+    return;
+  }
+  auto& summary = report.results.emplace_back(std::move(std::get<Summary>(outcome)));
+  summary.dataset = dataset;
+  summary.same_as = same_as;
+}
+
+/// An entry for each name, in their order.
+void add_outcomes(Report& report, std::vector<Dataset>& datasets,
+                  std::vector<OtherName> const& names, std::uint32_t bins) {
+  using Name = std::pair<std::string_view, std::string_view>;
+  std::map<Name, std::optional<Outcome>> shared;  // of the datasets with several names
+  for (auto const& name : names) shared[{name.file, name.same_as}];
+  for (auto& dataset : datasets) {
+    auto const found = shared.find({dataset.info.file, dataset.info.dataset});
+    if (found != shared.end()) found->second = figures_of(dataset, bins);
+  }
+  auto name = names.begin();
+  for (std::size_t i = 0; i <= datasets.size(); ++i) {
+    for (; name != names.end() && name->place == i; ++name) {
+      add(report, name->file, name->dataset, *shared.at({name->file, name->same_as}),
+          name->same_as);
+    }
+    if (i == datasets.size()) return;
+    auto const& info = datasets[i].info;
+    auto const found = shared.find({info.file, info.dataset});
+    add(report, info.file, info.dataset,
+        found != shared.end() ? *found->second : figures_of(datasets[i], bins), "");
+  }
+}
+
 }  // namespace
 
 StatsWorker::First StatsWorker::first(Block const& block, std::uint32_t bins) {
@@ -163,13 +223,22 @@ std::uint64_t StatsWorker::read_values(Block const& block, Scan const& use) {
 Report run_stats(Cluster& cluster, std::vector<std::string> const& arguments, std::uint32_t bins,
                  bool raw) {
   auto discovery = discover(arguments);
-  Report report{.results = {}, .errors = std::move(discovery.errors)};
+  Report report{.results = {},
+                .errors = std::move(discovery.errors),
+                .skipped = std::move(discovery.skipped)};
   std::vector<Dataset> datasets;
+  std::vector<OtherName> names;
+  datasets.reserve(discovery.datasets.size());
   for (auto& info : discovery.datasets) {
+    if (!info.same_as.empty()) {
+      names.push_back({info.file, info.dataset, info.same_as, datasets.size()});
+      continue;
+    }
     if (raw) info.packing = not_applied(info.packing);
     auto& dataset = datasets.emplace_back(std::move(info));
     if (!dataset.info.packing.problem.empty()) dataset.error = dataset.info.packing.problem;
   }
+  std::vector<DatasetInfo>().swap(discovery.datasets);
   try {
     run_passes(cluster, datasets, bins);
   } catch (std::exception const& error) {  // no worker is left, and none can be started
@@ -178,16 +247,7 @@ Report run_stats(Cluster& cluster, std::vector<std::string> const& arguments, st
       if (!dataset.error && !dataset.finished(bins)) dataset.error = one_line(error.what());
     }
   }
-  for (auto& dataset : datasets) {
-    auto const& info = dataset.info;
-    try {
-      if (dataset.error) throw std::runtime_error(*dataset.error);
-      report.results.push_back(
-          finish(info, dataset.extent, dataset.moments.total(), bins, std::move(dataset.counts)));
-    } catch (std::exception const& error) {
-      report.errors.push_back({info.file, info.dataset, error.what()});
-    }
-  }
+  add_outcomes(report, datasets, names, bins);
   return report;
 }
 

@@ -47,6 +47,7 @@ class StatsWorker {
 struct Report {
   std::vector<Summary> results;
   std::vector<StatsError> errors;
+  std::vector<Skipped> skipped;
   bool out_of_workers = false;  ///< what was not finished by then is among the errors
 };
 

@@ -16,6 +16,8 @@ Summary start(DatasetInfo const& info, Extent const& extent) {
   summary.units = info.units;
   summary.packing = info.packing.text;
   summary.raw = !info.packing.applied;
+  summary.type = info.type;
+  summary.shape = info.shape;
   summary.count = extent.count;
   summary.nonfinite = extent.nonfinite;
   summary.masked = extent.masked;

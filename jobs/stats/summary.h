@@ -17,9 +17,12 @@ namespace cohort::stats {
 struct Summary {
   std::string file;
   std::string dataset;
-  std::string units;            ///< the dataset's attribute, or ""
-  std::string packing;          ///< what its attributes say of its numbers, or ""
-  bool raw = false;             ///< the numbers are taken as they are stored all the same
+  std::string units;    ///< the dataset's attribute, or ""
+  std::string packing;  ///< what its attributes say of its numbers, or ""
+  bool raw = false;     ///< the numbers are taken as they are stored all the same
+  std::string type;     ///< of an element, in words
+  std::vector<std::uint64_t> shape;
+  std::string same_as;          ///< the name under which it was read, if not under this one
   std::uint64_t count = 0;      ///< finite values
   std::uint64_t nonfinite = 0;  ///< NaN and infinities
   std::uint64_t masked = 0;     ///< left out, as the dataset's attributes ask

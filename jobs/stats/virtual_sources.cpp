@@ -1,25 +1,19 @@
 #include "jobs/stats/virtual_sources.h"
 
-#include <algorithm>
-#include <cstdlib>
-#include <filesystem>
 #include <optional>
 #include <set>
 #include <stdexcept>
 #include <string_view>
-#include <system_error>
 #include <utility>
-#include <vector>
 
 #include <fmt/format.h>
 
 #include "jobs/stats/hdf5_handle.h"
 #include "jobs/stats/inspect.h"
+#include "jobs/stats/source_file.h"
 
 namespace cohort::stats {
 namespace {
-
-namespace fs = std::filesystem;
 
 /// Sources of sources of ...: a dataset that is its own source must not go on for ever.
 constexpr unsigned kDeepest = 16;
@@ -48,64 +42,24 @@ std::string name_of(hid_t creation, std::size_t index,
   return name;
 }
 
-/// Where HDF5 looks for a source file, in its order (H5F_prefix_open_file).
-std::vector<fs::path> candidates(fs::path const& name, fs::path const& virtual_file) {
-  std::vector<fs::path> paths;
-  if (name.is_absolute()) paths.push_back(name);
-  auto const relative = name.is_absolute() ? name.filename() : name;
-  auto const folder = virtual_file.parent_path();
-  if (char const* const prefixes = std::getenv("HDF5_VDS_PREFIX")) {
-    std::string_view rest = prefixes;
-    while (!rest.empty()) {
-      std::string prefix(rest.substr(0, rest.find(':')));
-      rest.remove_prefix(std::min(prefix.size() + 1, rest.size()));
-      constexpr std::string_view kOrigin = "${ORIGIN}";
-      if (prefix.starts_with(kOrigin)) prefix.replace(0, kOrigin.size(), folder.string());
-      if (!prefix.empty()) paths.push_back(fs::path(prefix) / relative);
-    }
-  }
-  paths.push_back(folder / relative);
-  paths.push_back(relative);
-  std::error_code unresolved;
-  auto const actual = fs::canonical(virtual_file, unresolved);
-  if (!unresolved) paths.push_back(actual.parent_path() / relative);
-  return paths;
-}
-
-struct OpenFile {
-  FileHandle file;
-  std::string name;
-};
-
-/// Throws what is wrong with the first one that is there, else that there is none.
-OpenFile open_source(std::string const& name, std::string const& virtual_file) {
-  std::string why = "there is no such file";
-  for (auto const& path : candidates(name, virtual_file)) {
-    std::error_code unknown;
-    if (!fs::exists(path, unknown) && !unknown) continue;
-    try {
-      return {open_for_reading(path.string()), path.string()};
-    } catch (std::runtime_error const& error) {
-      why = error.what();
-    }
-  }
-  throw std::runtime_error(why);
-}
-
 void require(hid_t file, std::string const& file_name, hid_t dataset, unsigned depth);
 
 void require_one(hid_t file, std::string const& file_name, std::string const& source_file,
                  std::string const& source, unsigned depth) {
   if (depth == kDeepest) throw std::runtime_error("its sources lead through too many datasets");
   try {
-    OpenFile opened;
+    SourceFile opened;
     hid_t in = file;
     if (source_file != ".") {
-      opened = open_source(source_file, file_name);
+      opened = open_source(source_file, file_name, "HDF5_VDS_PREFIX");
       in = opened.file.get();
     }
     hid_t const id = H5Dopen2(in, source.c_str(), H5P_DEFAULT);
-    if (id < 0) throw std::runtime_error(explain_missing(in, source));
+    if (id < 0) {
+      std::string const why = hdf5_error_text();
+      std::string const missing = explain_missing(in, source);
+      throw std::runtime_error(missing.empty() ? "it cannot be opened: " + why : missing);
+    }
     DatasetHandle const opened_source(id, "H5Dopen2");
     require(in, opened.file ? opened.name : file_name, id, depth + 1);
   } catch (std::runtime_error const& error) {

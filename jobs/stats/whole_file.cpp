@@ -14,14 +14,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "jobs/stats/removed_on_signal.h"
+
 namespace cohort::stats {
 namespace {
 
-/// The temporary file: removed unless it was renamed.
+/// The temporary file: removed unless it was renamed, also where a signal ends the process.
 class Temporary {
  public:
   explicit Temporary(std::string const& path)
-      : path_(path), name_(fmt::format("{}.tmp.{}", path, ::getpid())) {
+      : path_(path), name_(fmt::format("{}.tmp.{}", path, ::getpid())), on_signal_(name_) {
     descriptor_ =
         check(::open(name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666), "open");
     exists_ = true;
@@ -58,6 +60,7 @@ class Temporary {
 
   std::string path_;
   std::string name_;
+  RemovedOnSignal on_signal_;
   int descriptor_ = -1;
   bool exists_ = false;
 };

@@ -16,7 +16,7 @@ void check_output(std::string const& path, std::vector<std::string> const& input
 
 /// Writes a temporary file beside `path` (beside what that points to, where it is a link), syncs
 /// it, renames it, and syncs the folder. Throws std::runtime_error naming `path`, the call and the
-/// reason; then nothing is left behind.
+/// reason; then nothing is left behind, nor where SIGTERM, SIGINT or SIGHUP ends the process.
 void write_whole_file(std::string const& path, std::span<std::byte const> bytes);
 
 }  // namespace cohort::stats
