@@ -1,5 +1,5 @@
 // Writes a netCDF-4 file with HDF5 alone, in a form that netCDF's tools read, rename and append to,
-// and that Octave and R read: docs/decisions/0008-statistics-of-any-file.md says what they need.
+// and that Octave and R read: docs/decisions/0009-statistics-of-any-file.md says what they need.
 #pragma once
 
 #include <cstddef>
