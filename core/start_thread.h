@@ -2,6 +2,7 @@
 // started, why, and which limits to look at.
 #pragma once
 
+#include <future>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -20,6 +21,16 @@ template <class Function>
 [[nodiscard]] std::thread start_thread(char const* what, Function&& function) {
   try {
     return std::thread(std::forward<Function>(function));
+  } catch (std::system_error const& error) {
+    throw_no_thread(what, error.code());
+  }
+}
+
+/// The same by std::async, for who waits for the end.
+template <class Function>
+[[nodiscard]] std::future<void> start_async(char const* what, Function&& function) {
+  try {
+    return std::async(std::launch::async, std::forward<Function>(function));
   } catch (std::system_error const& error) {
     throw_no_thread(what, error.code());
   }

@@ -1,6 +1,7 @@
 #include "launch/cluster.h"
 
 #include <algorithm>
+#include <future>
 #include <stdexcept>
 #include <thread>
 #include <utility>
@@ -8,6 +9,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "core/start_thread.h"
 #include "launch/agent_hall.h"
 #include "launch/boot.h"
 #include "launch/listener.h"
@@ -302,15 +304,15 @@ void Cluster::start_under_mpi(std::span<std::shared_ptr<RemoteWorker> const> wor
   for (auto const& worker : workers) {
     worker->expect_plane();
     try {
-      // First: an agent that is not used is lost, and its rank.
+      // The agent last: one that is not used is lost, and its rank.
       auto outputs = open_outputs(options, owner_of(*worker), files);
-      auto find_agent =
-          ranks_ != nullptr ? take_rank(worker, options, deadline) : spawn_agent(worker, deadline);
-      remember_start(
-          std::async(std::launch::async, [this, worker, options, settings, deadline, find_agent,
-                                          outputs = std::move(outputs)]() mutable {
+      std::promise<FindAgent> find_agent;
+      remember_start(start_async(
+          "the start of a worker over MPI",
+          [this, worker, options, settings, deadline, outputs = std::move(outputs),
+           find_agent = find_agent.get_future()]() mutable {
             try {
-              auto agent = find_agent();
+              auto agent = find_agent.get()();
               if (!agent.socket) return;  // spawn() says that it is late
               worker->adopt(start_local_process(
                   boot_record(*worker, options, settings), session_->options.worker_arguments,
@@ -319,6 +321,12 @@ void Cluster::start_under_mpi(std::span<std::shared_ptr<RemoteWorker> const> wor
               worker->fail_to_start(error.what());
             }
           }));
+      try {
+        find_agent.set_value(ranks_ != nullptr ? take_rank(worker, options, deadline)
+                                               : spawn_agent(worker, deadline));
+      } catch (...) {
+        find_agent.set_exception(std::current_exception());
+      }
     } catch (std::exception const& error) {
       worker->fail_to_start(error.what());
     }

@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/start_thread.h"
 #include "launch/agent.h"
 #include "launch/log.h"
 #include "launch/mpi_backend.h"
@@ -105,7 +106,8 @@ class Spawner : public MpiBackend {
     std::lock_guard const lock(mutex_);
     if (started_) return;
     auto const chosen = mpi::prepare_master(launcher, options);
-    oversubscribe_ = options.oversubscribe;
+    // Alone, who asks for so many workers means it; under mpirun the slots are somebody's plan.
+    oversubscribe_ = options.oversubscribe || !mpi::place_in_job();
     mpi::finalize_at_exit();
     if (launcher == Launcher::kRanks) {
       mpi::initialise_in_time();
@@ -131,9 +133,10 @@ class Spawner : public MpiBackend {
     auto call = std::make_shared<Call>();
     std::lock_guard const lock(mutex_);
     // A call that hangs is left to itself; nothing else waits for it.
-    std::thread([this, turn = turns_, call, variable = std::move(agent_variable),
-                 label = std::move(label), wanted = std::move(wanted),
-                 done = std::move(done)]() mutable {
+    start_thread("a call of MPI_Comm_spawn", [this, turn = turns_, call,
+                                              variable = std::move(agent_variable),
+                                              label = std::move(label), wanted = std::move(wanted),
+                                              done = std::move(done)]() mutable {
       auto const place = wait_for_place(turn, wanted);
       MPI_Comm workers = MPI_COMM_NULL;
       std::optional<int> result;
@@ -235,6 +238,10 @@ class Spawner : public MpiBackend {
     MPI_Info_set(info, "env", ("COHORT_AGENT=" + variable).c_str());
     // mpirun does not look at our environment for it.
     if (oversubscribe_) MPI_Info_set(info, "map_by", "slot:OVERSUBSCRIBE");
+    // By default each would be bound to one core, as the only process of its job.
+    if (std::getenv("OMPI_MCA_hwloc_base_binding_policy") == nullptr) {
+      MPI_Info_set(info, "bind_to", "none");
+    }
     char* arguments[] = {label.data(), nullptr};
     int const result = MPI_Comm_spawn(executable.c_str(), arguments, 1, info, 0, self, &workers,
                                       MPI_ERRCODES_IGNORE);

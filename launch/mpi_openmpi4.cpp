@@ -261,6 +261,10 @@ void prepare_rank(MpiOptions const& options) {
   // kernel chooses.
   set_default("OMPI_MCA_btl_tcp_port_min_v4", "0");
   set_default("OMPI_MCA_btl_tcp_port_min_v6", "0");
+  // All are on one machine. (mpi_runtime.cpp sees to it that nobody else can connect either.)
+  if (std::getenv("OMPI_MCA_btl_tcp_if_exclude") == nullptr) {
+    set_default("OMPI_MCA_btl_tcp_if_include", "lo");
+  }
   // Large enough that what a dying worker has sent lies in the kernel, not in a queue of MPI's.
   set_default("OMPI_MCA_btl_tcp_sndbuf", "1048576");
   set_default("OMPI_MCA_btl_tcp_rcvbuf", "1048576");

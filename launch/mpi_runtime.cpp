@@ -5,12 +5,17 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <future>
 #include <memory>
+#include <set>
 #include <stdexcept>
+#include <system_error>
 #include <thread>
 
+#include <fcntl.h>
 #include <mpi.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/clock.h"
@@ -69,6 +74,55 @@ void finalize(int status, void*) {
   tell();
 }
 
+/// Open MPI writes to a peer's socket by writev: one that has just died would take this process
+/// with it. By a handler, since programs that this one starts would inherit SIG_IGN.
+void survive_writing_to_the_dead() {
+  struct sigaction before {};
+  if (::sigaction(SIGPIPE, nullptr, &before) != 0 || before.sa_handler != SIG_DFL) return;
+  struct sigaction nothing {};
+  nothing.sa_handler = [](int) {};
+  nothing.sa_flags = SA_RESTART;
+  ::sigaction(SIGPIPE, &nothing, nullptr);
+}
+
+/// The numbers of this process's open files.
+std::set<int> open_files() {
+  std::set<int> numbers;
+  std::error_code ignored;
+  for (auto const& entry : std::filesystem::directory_iterator("/proc/self/fd", ignored)) {
+    numbers.insert(std::atoi(entry.path().filename().c_str()));
+  }
+  return numbers;
+}
+
+bool listens_everywhere(int descriptor) {
+  int listens = 0;
+  socklen_t size = sizeof listens;
+  if (::getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || listens == 0) {
+    return false;
+  }
+  sockaddr_storage address{};
+  size = sizeof address;
+  if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size) != 0) return false;
+  return address.ss_family == AF_INET || address.ss_family == AF_INET6;
+}
+
+/// What MPI has opened stays with this process, where Open MPI lets each program have it that the
+/// process starts; and where MPI listens on all interfaces, whatever it is told to use, it hears
+/// this machine alone. Best effort.
+void keep_to_oneself(std::set<int> const& before) {
+  for (int const descriptor : open_files()) {
+    if (before.contains(descriptor)) continue;
+    int const flags = ::fcntl(descriptor, F_GETFD);
+    if (flags < 0) continue;  // the listing's own
+    ::fcntl(descriptor, F_SETFD, flags | FD_CLOEXEC);
+    constexpr char kLoopback[] = "lo";
+    if (listens_everywhere(descriptor)) {
+      ::setsockopt(descriptor, SOL_SOCKET, SO_BINDTODEVICE, kLoopback, sizeof kLoopback);
+    }
+  }
+}
+
 }  // namespace
 
 std::string describe_error(int error) {
@@ -76,17 +130,6 @@ std::string describe_error(int error) {
   int length = 0;
   MPI_Error_string(error, text, &length);
   return {text, static_cast<std::size_t>(length)};
-}
-
-/// Open MPI writes to a peer's socket by writev: one that has just died would take this process
-/// with it. By a handler, since programs that this one starts would inherit SIG_IGN.
-static void survive_writing_to_the_dead() {
-  struct sigaction before {};
-  if (::sigaction(SIGPIPE, nullptr, &before) != 0 || before.sa_handler != SIG_DFL) return;
-  struct sigaction nothing {};
-  nothing.sa_handler = [](int) {};
-  nothing.sa_flags = SA_RESTART;
-  ::sigaction(SIGPIPE, &nothing, nullptr);
 }
 
 void initialise() {
@@ -101,11 +144,13 @@ void initialise() {
         "the program has called MPI_Init before cohort does: leave the call out, or ask for "
         "MPI_THREAD_MULTIPLE (MPI_Init_thread)");
   }
+  auto const before = open_files();
   int const result = MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided);
   if (result != MPI_SUCCESS) throw std::runtime_error("MPI_Init_thread failed");
   if (provided != MPI_THREAD_MULTIPLE) {
     throw std::runtime_error("this MPI does not offer MPI_THREAD_MULTIPLE, which cohort needs");
   }
+  keep_to_oneself(before);
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
 }

@@ -103,8 +103,7 @@ std::shared_ptr<RemoteClient> RemoteClient::connect(std::shared_ptr<Runtime> run
 }
 
 RemoteClient::~RemoteClient() {
-  if (connection_)
-    connection_->close(ErrorKind::kDisconnected, kHandleIsGone);
+  if (connection_) connection_->close(ErrorKind::kDisconnected, kHandleIsGone);
 }
 
 /// The last owner lets go of it next: see let_go().

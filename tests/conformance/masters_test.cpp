@@ -120,7 +120,6 @@ class MasterKilled : public testing::TestWithParam<Place> {
     Clock::duration longest{};
     for (int i = 0; i < rounds && !HasFailure(); ++i) {
       auto const took = Victim(GetParam(), state, {}).lifetime_after(SIGKILL);
-      // Over MPI a process is spared in its first second, while it joins (launch/agent.h).
       EXPECT_LT(took, kSanitized ? 10s : over_mpi ? 5s : 1s);
       longest = std::max(longest, took);
     }
