@@ -57,9 +57,11 @@ class OutStream;
 /// Thrown by a write whose element exceeds max_message_size. Where the function whose stream it is
 /// lets it out, its caller hears the same.
 struct ElementTooLarge : Error {
+  /// @cond of cohort itself
   ElementTooLarge(std::string reason, Provenance where, OutStream const* writer)
       : Error(ErrorKind::kRefused, std::move(reason), std::move(where)), stream(writer) {}
   OutStream const* stream;  // only to compare
+  /// @endcond
 };
 
 /// The writer's end, in its connection's table until it was finished. Elements gather in a batch,

@@ -1,9 +1,9 @@
 #include "jobs/replacer.h"
 
 #include <algorithm>
-#include <system_error>
 #include <utility>
 
+#include "core/start_thread.h"
 #include "launch/cluster.h"
 #include "launch/remote_worker.h"
 
@@ -48,12 +48,7 @@ Replacer::Replacer(Cluster& cluster, WorkerTypeId type, std::shared_ptr<Message 
       watch_(queue_),
       random_(std::random_device{}()) {
   start_all();
-  try {
-    thread_ = std::thread([this] { run(); });
-  } catch (std::system_error const& error) {
-    throw std::system_error(error.code(),
-                            "cohort: the thread that replaces a pool's workers cannot be started");
-  }
+  thread_ = start_thread("the replacements of a pool's workers", [this] { run(); });
 }
 
 void Replacer::start_all() {

@@ -95,10 +95,11 @@ std::set<int> open_files() {
   return numbers;
 }
 
-bool listens_everywhere(int descriptor) {
-  int listens = 0;
-  socklen_t size = sizeof listens;
-  if (::getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || listens == 0) {
+/// On a TCP port.
+bool listens(int descriptor) {
+  int accepts = 0;
+  socklen_t size = sizeof accepts;
+  if (::getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &size) != 0 || accepts == 0) {
     return false;
   }
   sockaddr_storage address{};
@@ -107,19 +108,15 @@ bool listens_everywhere(int descriptor) {
   return address.ss_family == AF_INET || address.ss_family == AF_INET6;
 }
 
-/// What MPI has opened stays with this process, where Open MPI lets each program have it that the
-/// process starts; and where MPI listens on all interfaces, whatever it is told to use, it hears
-/// this machine alone. Best effort.
-void keep_to_oneself(std::set<int> const& before) {
+/// MPI listens on all interfaces, whatever it is told to use, and lets each program have that socket
+/// which this process starts. From now on it hears this machine alone, and nobody inherits it. Best
+/// effort.
+void keep_ports_to_this_process(std::set<int> const& before) {
   for (int const descriptor : open_files()) {
-    if (before.contains(descriptor)) continue;
-    int const flags = ::fcntl(descriptor, F_GETFD);
-    if (flags < 0) continue;  // the listing's own
-    ::fcntl(descriptor, F_SETFD, flags | FD_CLOEXEC);
+    if (before.contains(descriptor) || !listens(descriptor)) continue;
     constexpr char kLoopback[] = "lo";
-    if (listens_everywhere(descriptor)) {
-      ::setsockopt(descriptor, SOL_SOCKET, SO_BINDTODEVICE, kLoopback, sizeof kLoopback);
-    }
+    ::setsockopt(descriptor, SOL_SOCKET, SO_BINDTODEVICE, kLoopback, sizeof kLoopback);
+    ::fcntl(descriptor, F_SETFD, FD_CLOEXEC);
   }
 }
 
@@ -150,7 +147,7 @@ void initialise() {
   if (provided != MPI_THREAD_MULTIPLE) {
     throw std::runtime_error("this MPI does not offer MPI_THREAD_MULTIPLE, which cohort needs");
   }
-  keep_to_oneself(before);
+  keep_ports_to_this_process(before);
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
 }

@@ -401,12 +401,12 @@ def check_output_refused(program, folder):
 
 
 def check_out_of_workers(program, folder, big):
-    """Too few descriptors for the workers: every figure is missing, and nothing else."""
+    """Too few descriptors for any worker: every figure is missing, and nothing else."""
     path = os.path.join(folder, "empty_dataset.h5")
     with h5py.File(path, "w") as f:
         f["empty"] = np.zeros((0,))
     output = os.path.join(folder, "out_of_workers.h5")
-    few = ["bash", "-c", 'ulimit -n 18 && exec "$@"', "bash"] + program[:1] + ["--workers", "local:8"]
+    few = ["bash", "-c", 'ulimit -n 14 && exec "$@"', "bash"] + program[:1] + ["--workers", "local:8"]
     code, got = run_json(few, ["--output", output, big, path])
     expect(code == 2, f"out of workers: exit code {code}")
     expect([d["dataset"] for d in got["datasets"]] == ["/empty"], "out of workers: other datasets")

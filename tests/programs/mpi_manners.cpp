@@ -1,6 +1,6 @@
-// What MPI does to a process, and cohort undoes: processors taken away, ports that other machines
-// reach, descriptors that every program inherits which the process starts. Master and workers look
-// at themselves.
+// What MPI does to a process, and cohort undoes: processors taken away; ports that other machines
+// reach, and that every program inherits which the process starts. Master and workers look at
+// themselves.
 //   mpi_manners --workers mpi
 #include <cstdlib>
 #include <filesystem>
@@ -26,13 +26,14 @@ std::string processors() {
   return text;
 }
 
-/// Whether other machines can connect to it.
-bool is_reachable(int descriptor) {
-  int listens = 0;
-  socklen_t size = sizeof listens;
-  if (::getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || listens == 0) {
+/// Whether it is a port that other machines can connect to, or that other programs inherit.
+bool is_open(int descriptor) {
+  int accepts = 0;
+  socklen_t size = sizeof accepts;
+  if (::getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &size) != 0 || accepts == 0) {
     return false;
   }
+  if ((::fcntl(descriptor, F_GETFD) & FD_CLOEXEC) == 0) return true;
   sockaddr_in6 address{};
   size = sizeof address;
   ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size);
@@ -49,11 +50,7 @@ std::string faults() {
   std::string text;
   for (auto const& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
     int const descriptor = std::atoi(entry.path().filename().c_str());
-    if (is_reachable(descriptor)) text += "port " + std::to_string(descriptor) + ' ';
-    int const flags = ::fcntl(descriptor, F_GETFD);
-    if (descriptor > 2 && flags >= 0 && (flags & FD_CLOEXEC) == 0) {
-      text += "inherited " + std::to_string(descriptor) + ' ';
-    }
+    if (is_open(descriptor)) text += "an open port (descriptor " + std::to_string(descriptor) + ") ";
   }
   return text;
 }
