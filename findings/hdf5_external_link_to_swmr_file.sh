@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
-# Expected: an external link to a file that is there, and that can be read, is not reported as missing;
-#           or the error says what is the matter.
-# Happens:  while a SWMR writer has the target open, h5ls calls the link "NOT FOUND", and h5py raises
-#           KeyError "unable to open file"; "is the link there?" answers True. The target opened by
-#           itself says what it is (open for write). The cure is hidden: if the file that holds the link
-#           (which nobody writes) is opened in SWMR mode, the link works. When the writer closes, the
-#           link works in both modes.
-# Source:   HDF5 1.10.8 (Debian libhdf5-103-1, hdf5-tools), external link traversal passes the parent's
-#           access flags on, src/H5Lexternal.c; h5py 3.7.0.
+# Expected: an external link to a file that is there, and that can be read, is not reported as
+#           missing; or the error says what is the matter.
+# Happens:  while a SWMR writer has the target open, h5ls calls the link "NOT FOUND", and h5py
+#           raises KeyError "unable to open file"; "is the link there?" answers True. The target
+#           opened by itself says what it is (open for write). The cure is hidden: if the file that
+#           holds the link (which nobody writes) is opened in SWMR mode, the link works. When the
+#           writer closes, the link works in both modes.
+# Source:   HDF5 1.10.8 (Debian libhdf5-103-1, hdf5-tools), external link traversal passes the
+#           parent's access flags on, src/H5Lexternal.c; h5py 3.7.0.
 set -euo pipefail
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 cd "$tmp"
-apt-get -qq -o APT::Sandbox::User=root download libhdf5-103-1=1.10.8+repack1-1 hdf5-tools=1.10.8+repack1-1 python3-h5py=3.7.0-8 python3-h5py-serial=3.7.0-8 ||
+apt-get -qq -o APT::Sandbox::User=root download \
+  libhdf5-103-1=1.10.8+repack1-1 hdf5-tools=1.10.8+repack1-1 python3-h5py=3.7.0-8 \
+  python3-h5py-serial=3.7.0-8 ||
   { echo "cannot download the packages; nothing was checked"; exit 2; }
 for deb in *.deb; do dpkg -x "$deb" .; done
 echo "packages:" *.deb

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Expected: reading a whole chunked 3-D dataset costs the same whether the memory dataspace is 3-D
-#           or 1-D with as many elements: the order in memory, the bytes and the chunks are the same.
+#           or 1-D with as many elements: the order in memory, the bytes and the chunks are the
+#           same.
 # Happens:  with the 1-D memory dataspace HDF5 visits the elements one by one and takes about ten
 #           times the CPU time. Uncompressed data, everything in the page cache.
 # Source:   HDF5 1.10.8 (Debian libhdf5-103-1), H5Dread; the ways part in H5D__chunk_io_init,
@@ -9,7 +10,8 @@ set -euo pipefail
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 cd "$tmp"
-apt-get -qq -o APT::Sandbox::User=root download libhdf5-103-1=1.10.8+repack1-1 libhdf5-dev=1.10.8+repack1-1 ||
+apt-get -qq -o APT::Sandbox::User=root download \
+  libhdf5-103-1=1.10.8+repack1-1 libhdf5-dev=1.10.8+repack1-1 ||
   { echo "cannot download the packages; nothing was checked"; exit 2; }
 for deb in *.deb; do dpkg -x "$deb" .; done
 echo "packages:" *.deb

@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
-# Expected: H5Fget_name and H5Iget_name of an open object together say where it is: that name, opened
-#           in that file, leads to the object again.
-# Happens:  for an object that was opened by a soft link which runs through an external link, the file
-#           is the second one but the name is the soft link's path in the first. Opening the name in
-#           the file fails. (Through the external link alone the pair is right.) In h5py, x.parent
-#           raises for the same reason, and (x.file.filename, x.name) as a key of the object is wrong.
+# Expected: H5Fget_name and H5Iget_name of an open object together say where it is: that name,
+#           opened in that file, leads to the object again.
+# Happens:  for an object that was opened by a soft link which runs through an external link, the
+#           file is the second one but the name is the soft link's path in the first. Opening the
+#           name in the file fails. (Through the external link alone the pair is right.) In h5py,
+#           x.parent raises for the same reason, and (x.file.filename, x.name) as a key of the
+#           object is wrong.
 # Source:   HDF5 1.10.8 (Debian libhdf5-103-1), H5Iget_name after H5Oopen; h5py 3.7.0.
 set -euo pipefail
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 cd "$tmp"
-apt-get -qq -o APT::Sandbox::User=root download libhdf5-103-1=1.10.8+repack1-1 libhdf5-dev=1.10.8+repack1-1 python3-h5py=3.7.0-8 python3-h5py-serial=3.7.0-8 ||
+apt-get -qq -o APT::Sandbox::User=root download \
+  libhdf5-103-1=1.10.8+repack1-1 libhdf5-dev=1.10.8+repack1-1 python3-h5py=3.7.0-8 \
+  python3-h5py-serial=3.7.0-8 ||
   { echo "cannot download the packages; nothing was checked"; exit 2; }
 for deb in *.deb; do dpkg -x "$deb" .; done
 echo "packages:" *.deb

@@ -9,7 +9,8 @@ set -euo pipefail
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 cd "$tmp"
-apt-get -qq -o APT::Sandbox::User=root download libhdf5-103-1=1.10.8+repack1-1 libhdf5-dev=1.10.8+repack1-1 ||
+apt-get -qq -o APT::Sandbox::User=root download \
+  libhdf5-103-1=1.10.8+repack1-1 libhdf5-dev=1.10.8+repack1-1 ||
   { echo "cannot download the packages; nothing was checked"; exit 2; }
 for deb in *.deb; do dpkg -x "$deb" .; done
 echo "packages:" *.deb

@@ -3,14 +3,15 @@
 #           may be zero if there is no storage yet.
 # Happens:  once one chunk of the dataset is stored, H5Dget_chunk_storage_size fails for each chunk
 #           that is not ("chunk storage is not allocated"). H5Dget_chunk_info_by_coord, asked the
-#           same, succeeds with size 0 and address HADDR_UNDEF. A loop that adds up sizes and checks
-#           its calls stops at the first hole of a sparse dataset.
+#           same, succeeds with size 0 and address HADDR_UNDEF. A loop that adds up sizes and
+#           checks its calls stops at the first hole of a sparse dataset.
 # Source:   HDF5 1.10.8 (Debian libhdf5-103-1), H5D__get_chunk_storage_size, src/H5Dchunk.c.
 set -euo pipefail
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 cd "$tmp"
-apt-get -qq -o APT::Sandbox::User=root download libhdf5-103-1=1.10.8+repack1-1 libhdf5-dev=1.10.8+repack1-1 ||
+apt-get -qq -o APT::Sandbox::User=root download \
+  libhdf5-103-1=1.10.8+repack1-1 libhdf5-dev=1.10.8+repack1-1 ||
   { echo "cannot download the packages; nothing was checked"; exit 2; }
 for deb in *.deb; do dpkg -x "$deb" .; done
 echo "packages:" *.deb

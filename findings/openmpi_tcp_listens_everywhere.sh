@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
-# Expected: a process whose TCP transport is told to use the loopback interface only listens there, on
-#           a port that the kernel picks, so that a late connection meant for a process that has ended
-#           does not reach another one.
-# Happens:  it listens on 0.0.0.0, on the first free port from 1024 up; btl_tcp_if_include chooses only
-#           the addresses that are told to the peers. The process that starts next after it has ended
-#           gets the same port. Two programs of one node walk over the same low ports, where a site's
-#           own services may want to start.
+# Expected: a process whose TCP transport is told to use the loopback interface only listens there,
+#           on a port that the kernel picks, so that a late connection meant for a process that has
+#           ended does not reach another one.
+# Happens:  it listens on 0.0.0.0, on the first free port from 1024 up; btl_tcp_if_include chooses
+#           only the addresses that are told to the peers. The process that starts next after it
+#           has ended gets the same port. Two programs of one node walk over the same low ports,
+#           where a site's own services may want to start.
 # Source:   Open MPI 4.1.4 (Debian libopenmpi3), TCP BTL, mca_btl_tcp_component_create_listen,
 #           opal/mca/btl/tcp/btl_tcp_component.c; defaults of btl_tcp_port_min_v4 and _range_v4.
 set -euo pipefail
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 cd "$tmp"
-apt-get -qq -o APT::Sandbox::User=root download openmpi-bin=4.1.4-3+b1 openmpi-common=4.1.4-3 libopenmpi3=4.1.4-3+b1 libopenmpi-dev=4.1.4-3+b1 ||
+apt-get -qq -o APT::Sandbox::User=root download \
+  openmpi-bin=4.1.4-3+b1 openmpi-common=4.1.4-3 libopenmpi3=4.1.4-3+b1 \
+  libopenmpi-dev=4.1.4-3+b1 ||
   { echo "cannot download the packages; nothing was checked"; exit 2; }
 for deb in *.deb; do dpkg -x "$deb" .; done
 echo "packages:" *.deb
@@ -56,7 +58,7 @@ int main(int argc, char** argv) {
 C
 gcc -I"$lib/openmpi/include" try.c -o try -L"$lib/openmpi/lib" -lmpi
 export OMPI_MCA_pml=ob1 OMPI_MCA_btl=tcp,self OMPI_MCA_btl_tcp_if_include=lo
-usr/bin/ompi_info --version | head -n 1
+usr/bin/ompi_info --version | sed -n 1p
 # A network namespace where possible: there nothing else takes or frees the ports meanwhile.
 twice='ip link set lo up 2>/dev/null; for i in 1 2; do ./try; done'
 alone=(unshare -rn)

@@ -2,21 +2,25 @@
 # Expected: joining two packed files along time, with a tool that decodes scale_factor, keeps the
 #           values; or it fails.
 # Happens:  where the files have different scale factors (archives that pack each file by its own
-#           range), xarray shows the right values after open_mfdataset and to_netcdf writes other ones:
-#           it packs all with the first file's factor and lets the shorts wrap: 1000 becomes -310.72.
-#           ncrcat copies the packed numbers under the first factor: 1000 becomes 100. Both succeed
-#           without a warning. CDO mergetime fails, with a message.
+#           range), xarray shows the right values after open_mfdataset and to_netcdf writes other
+#           ones: it packs all with the first file's factor and lets the shorts wrap: 1000 becomes
+#           -310.72. ncrcat copies the packed numbers under the first factor: 1000 becomes 100.
+#           Both succeed without a warning. CDO mergetime fails, with a message.
 # Source:   xarray 2023.01.0, NCO 5.1.4 (ncrcat), CDO 2.1.1 (Debian 12).
 set -euo pipefail
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 cd "$tmp"
-apt-get -qq -o APT::Sandbox::User=root download cdo=2.1.1-1+deb12u1 libcdi0=2.1.1-1+deb12u1 nco=5.1.4-1+deb12u1 libnetcdf19=1:4.9.0-3+b1 netcdf-bin=1:4.9.0-3+b1 python3-netcdf4=1.6.2-1+b1 python3-xarray=2023.01.0-1.1 python3-numpy=1:1.24.2-1+deb12u1 ||
+apt-get -qq -o APT::Sandbox::User=root download \
+  cdo=2.1.1-1+deb12u1 libcdi0=2.1.1-1+deb12u1 nco=5.1.4-1+deb12u1 libnetcdf19=1:4.9.0-3+b1 \
+  netcdf-bin=1:4.9.0-3+b1 python3-netcdf4=1.6.2-1+b1 python3-xarray=2023.01.0-1.1 \
+  python3-numpy=1:1.24.2-1+deb12u1 ||
   { echo "cannot download the packages; nothing was checked"; exit 2; }
 for deb in *.deb; do dpkg -x "$deb" .; done
 echo "packages:" *.deb
 lib=$tmp/usr/lib/x86_64-linux-gnu
-export LD_LIBRARY_PATH=$lib PYTHONNOUSERSITE=1 PYTHONPATH=$tmp/usr/lib/python3/dist-packages
+export LD_LIBRARY_PATH=$lib:$tmp/usr/lib/nco
+export PYTHONNOUSERSITE=1 PYTHONPATH=$tmp/usr/lib/python3/dist-packages
 PATH=$tmp/usr/bin:$PATH
 file() { # NAME TIMES FACTOR PACKED
   cat <<C | ncgen -k nc4 -o $1.nc
