@@ -30,7 +30,10 @@ void SerialThread::start() {
 }
 
 void SerialThread::start_if_needed() {
-  if (!thread_.joinable()) thread_ = start_thread(purpose_, [this] { loop(); });
+  if (running_) return;
+  if (thread_.joinable()) thread_.join();  // it has ended
+  thread_ = start_thread(purpose_, [this] { loop(); });
+  running_ = true;
 }
 
 void SerialThread::post(std::function<void()> task) {
@@ -47,7 +50,7 @@ void SerialThread::drain() {
   if (birthplace_.is_elsewhere()) return;
   {
     std::lock_guard const lock(mutex_);
-    if (!thread_.joinable()) return;
+    if (!running_) return;
   }
   run([] {});
 }
@@ -88,11 +91,13 @@ void SerialThread::loop() {
     lock.lock();
   }
   current_.store({});
+  running_ = false;
 }
 
 /// The task ended the thread that it ran on (pthread_exit): another one runs the rest.
 void SerialThread::replace_this_thread() noexcept {
   current_.store({});
+  running_ = false;
   if (thread_.get_id() == std::this_thread::get_id()) thread_.detach();  // else it is joined
   try {
     start_if_needed();

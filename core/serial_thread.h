@@ -49,6 +49,7 @@ class SerialThread {
   std::condition_variable wake_;
   std::deque<std::function<void()>> tasks_;
   bool stop_ = false;
+  bool running_ = false;  // there is a thread in loop(), also while finish() joins it
   std::thread thread_;
 };
 

@@ -56,7 +56,10 @@ void Replacer::start_all() {
   auto const workers = cluster_.start_workers(type_, options_.spawn, init_, {}, deadline);
   size_ = told_working_ = workers.size();
   places_.resize(size_);
-  for (std::size_t i = 0; i < size_; ++i) watch(i, workers[i], deadline);
+  for (std::size_t i = 0; i < size_; ++i) {
+    places_[i].state = State::kStarting;
+    watch(i, workers[i], deadline);
+  }
   Lock lock(mutex_);
   std::optional<Error> first_failure;
   while (count(State::kStarting) != 0) {
@@ -161,7 +164,6 @@ void Replacer::start_what_is_due(Lock& lock) {
 
 void Replacer::watch(std::size_t index, std::shared_ptr<RemoteWorker> worker, Deadline deadline) {
   auto& place = places_[index];
-  place.state = State::kStarting;
   place.deadline = deadline;
   place.starting = std::move(worker);
   watch_.add(place.starting->constructed(), index);
@@ -257,6 +259,7 @@ void Replacer::begin_emptiness() {
 
 Replacer::Work::Work(Replacer& replacer, std::shared_ptr<CompletionQueue> queue)
     : replacer_(replacer), queue_(std::move(queue)) {
+  birthplace_.require_here();
   std::lock_guard const lock(replacer_.mutex_);
   if (replacer_.works_.empty() && replacer_.working() == 0) {
     replacer_.begin_emptiness();
@@ -267,6 +270,7 @@ Replacer::Work::Work(Replacer& replacer, std::shared_ptr<CompletionQueue> queue)
 }
 
 Replacer::Work::~Work() {
+  if (birthplace_.is_elsewhere()) return;  // its lock may be held for ever
   std::lock_guard const lock(replacer_.mutex_);
   std::erase(replacer_.works_, this);
 }

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "core/clock.h"
+#include "core/fork.h"
 #include "core/future.h"
 #include "core/message.h"
 #include "jobs/pool_options.h"
@@ -43,7 +44,7 @@ class Replacer {
   using Fill = std::function<void(std::size_t place, std::shared_ptr<WorkerHandle> worker)>;
 
   /// Starts all, and waits until each has come or failed. Throws the first failure where all
-  /// failed; what Cluster::start_workers throws; std::system_error where there is no thread to
+  /// failed; what Cluster::start_workers throws; Error (kRefused) where there is no thread to
   /// have.
   Replacer(Cluster& cluster, WorkerTypeId type, std::shared_ptr<Message const> init,
            PoolOptions const& options, Fill fill);
@@ -72,6 +73,7 @@ class Replacer {
     friend class Replacer;
     void tell();
 
+    Birthplace const birthplace_;
     Replacer& replacer_;
     std::shared_ptr<CompletionQueue> const queue_;
     std::atomic<bool> told_{false};

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/fork.h"
 #include "jobs/attempt.h"
 #include "jobs/pool_options.h"
 #include "jobs/replacer.h"
@@ -31,12 +32,19 @@ class WorkerGroup {
         init_(detail::encode_init<W>(init_value_, std::forward<Init>(init)...)),
         engine_(cluster.engine()),
         places_(options_.spawn.count),
-        replacer_(cluster, detail::worker_type_id<W>(cluster.types()), init_, options_,
-                  [this](std::size_t index, std::shared_ptr<WorkerHandle> worker) {
-                    std::lock_guard const lock(mutex_);
-                    places_[index].worker.emplace(std::move(worker));
-                    ++places_[index].generation;
-                  }) {}
+        replacer_(std::make_unique<Replacer>(
+            cluster, detail::worker_type_id<W>(cluster.types()), init_, options_,
+            [this](std::size_t index, std::shared_ptr<WorkerHandle> worker) {
+              std::lock_guard const lock(mutex_);
+              places_[index].worker.emplace(std::move(worker));
+              ++places_[index].generation;
+            })) {}
+  WorkerGroup(WorkerGroup const&) = delete;
+  WorkerGroup& operator=(WorkerGroup const&) = delete;
+  /// A forked child has neither the replacer's thread nor its locks.
+  ~WorkerGroup() {
+    if (birthplace_.is_elsewhere()) abandon(std::move(replacer_));
+  }
 
   /// Places for a worker, filled or not.
   [[nodiscard]] std::size_t size() const noexcept { return places_.size(); }
@@ -45,10 +53,10 @@ class WorkerGroup {
     return options_.losses_to_give_up;
   }
   [[nodiscard]] Engine& engine() const noexcept { return engine_; }
-  [[nodiscard]] Replacer& replacer() noexcept { return replacer_; }
+  [[nodiscard]] Replacer& replacer() noexcept { return *replacer_; }
   /// Tasks that can be on their way to the workers that there are, or in them.
   [[nodiscard]] std::size_t capacity() const noexcept {
-    return replacer_.working() * options_.in_flight;
+    return replacer_->working() * options_.in_flight;
   }
   /// Workers that can be called now.
   [[nodiscard]] std::size_t working() const {
@@ -131,7 +139,7 @@ class WorkerGroup {
   void lose(std::size_t index) {
     blame(places_[index]);
     places_[index].worker.reset();
-    replacer_.lost(index);
+    replacer_->lost(index);
   }
 
   /// Of all that is lost with a worker only what it ran is to blame: the first after the last that
@@ -154,13 +162,14 @@ class WorkerGroup {
     place.started.clear();
   }
 
+  Birthplace const birthplace_;
   PoolOptions const options_;
   std::shared_ptr<void const> init_value_;  // what init_ borrows from
   std::shared_ptr<Message const> const init_;
   Engine& engine_;
   std::mutex mutable mutex_;
   std::vector<Place> places_;
-  Replacer replacer_;  // last: it fills the places
+  std::unique_ptr<Replacer> replacer_;  // last: it fills the places
 };
 
 }  // namespace cohort

@@ -65,7 +65,9 @@ void AgentHall::greet(UniqueFd socket) {
     return;
   }
   Arrival arrival{std::move(socket), std::string(hello.port_size, '\0')};
-  receive_exactly(arrival.socket.get(), arrival.port.data(), arrival.port.size(), deadline);
+  if (!receive_exactly(arrival.socket.get(), arrival.port.data(), arrival.port.size(), deadline)) {
+    return;
+  }
   std::lock_guard const lock(mutex_);
   if (auto const late = given_up_.find(hello.number); late != given_up_.end()) {
     static_cast<void>(hand_over(std::move(arrival), late->second));

@@ -151,11 +151,14 @@ Cluster::~Cluster() {
 }
 
 void Cluster::end_workers() {
-  auto const deadline = Deadline::after(patience_with_ends());
+  auto const start = Clock::now();
   for (auto workers = session_->all(); !workers.empty(); workers = session_->all()) {
     for (auto const& worker : workers) worker->end_with_session();
     for (auto const& worker : workers) {
-      if (worker->wait_until_ended(deadline)) continue;
+      // Longer than it is given before it is killed.
+      auto const patience = std::max<Clock::duration>(
+          patience_with_ends(), worker->shutdown_timeout() + std::chrono::seconds(5));
+      if (worker->wait_until_ended(Deadline(start + patience))) continue;
       worker->give_up();
     }
   }

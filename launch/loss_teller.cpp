@@ -3,6 +3,8 @@
 #include <limits>
 #include <utility>
 
+#include <cxxabi.h>
+
 #include "launch/log.h"
 
 namespace cohort {
@@ -14,7 +16,7 @@ std::uint64_t LossTeller::watch(ConnectionHandle& connection,
   auto const number = ++watched_;
   lock.unlock();
   connection.when_lost([self = shared_from_this(), weak = std::weak_ptr(runtime)] {
-    if (!self->on_loss_) return self->count();
+    if (!self->tells()) return self->count();
     auto const alive = weak.lock();
     try {
       if (alive) return alive->failures.post([self] { self->tell(); });
@@ -34,16 +36,26 @@ void LossTeller::tell() {
   }
   try {
     on_loss_();
+  } catch (abi::__forced_unwind const&) {
+    stop_telling();
+    throw;  // it ended the thread
   } catch (...) {
     auto const text = describe_current_exception();
     log(LogLevel::kError, "on_loss of a Managed threw " + text.type + ": " + text.what);
+  }
+  stop_telling();
+}
+
+void LossTeller::stop_telling() {
+  {
+    std::lock_guard const lock(mutex_);
+    tells_ = false;
   }
   count();
 }
 
 void LossTeller::count() {
   std::lock_guard const lock(mutex_);
-  tells_ = false;
   if (!closed_) ++told_;
   changed_.notify_all();
 }

@@ -18,6 +18,8 @@ class LossTeller : public std::enable_shared_from_this<LossTeller> {
  public:
   explicit LossTeller(std::function<void()> on_loss) : on_loss_(std::move(on_loss)) {}
 
+  /// Whether there is somebody to tell.
+  [[nodiscard]] bool tells() const noexcept { return static_cast<bool>(on_loss_); }
   /// From now on its loss is told. Returns how many connections that makes.
   std::uint64_t watch(ConnectionHandle& connection, std::shared_ptr<Runtime> const& runtime);
   /// Whether so many losses were told. So it is on the thread that tells, and after close().
@@ -31,6 +33,7 @@ class LossTeller : public std::enable_shared_from_this<LossTeller> {
 
  private:
   void tell();
+  void stop_telling();
   void count();
 
   std::function<void()> const on_loss_;
@@ -38,7 +41,7 @@ class LossTeller : public std::enable_shared_from_this<LossTeller> {
   std::condition_variable changed_;
   std::uint64_t watched_ = 0;
   std::atomic<std::uint64_t> told_{0};
-  bool tells_ = false;
+  bool tells_ = false;  // at this moment
   bool closed_ = false;
 };
 

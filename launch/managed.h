@@ -10,6 +10,7 @@
 #include <tuple>
 #include <utility>
 
+#include "core/fork.h"
 #include "launch/loss_teller.h"
 #include "launch/spawn.h"
 
@@ -43,8 +44,14 @@ class Managed {
   Managed(Managed const&) = delete;
   Managed& operator=(Managed const&) = delete;
   ~Managed() {
+    if (birthplace_.is_elsewhere()) {  // whose locks its parent's threads may hold
+      abandon(std::move(sync_));
+      abandon(std::move(worker_));
+      abandon(std::shared_ptr<LossTeller>(teller_));
+      return;
+    }
     {
-      std::lock_guard const lock(mutex_);
+      std::lock_guard const lock(sync_->mutex);
       worker_.reset();
     }
     teller_->close(*runtime_);
@@ -68,9 +75,10 @@ class Managed {
   /// Ask anew for each use: one that is kept keeps its connection, and does not reconnect. Throws
   /// what connect() throws.
   [[nodiscard]] std::shared_ptr<Worker<W> const> connected() {
-    std::unique_lock lock(mutex_);
+    birthplace_.require_here();
+    std::unique_lock lock(sync_->mutex);
     for (;;) {
-      settled_.wait(lock, [this] { return !connecting_; });
+      sync_->settled.wait(lock, [this] { return !connecting_; });
       if (!worker_) break;
       bool const is_lost = !worker_->alive();
       auto const losses = is_lost ? number_ : number_ - 1;
@@ -87,6 +95,8 @@ class Managed {
     connecting_ = true;  // others wait for this one connection
     lock.unlock();
     Connecting fresh{*this};
+    if (teller_->tells())
+      runtime_->failures.start();  // a loss is told, though no thread can be had
     auto const client = RemoteClient::connect(runtime_, ref_.address);
     auto worker = std::make_shared<Worker<W> const>(client);
     std::apply([&](auto const&... init) { detail::open_first_session(*worker, init...); },
@@ -103,20 +113,24 @@ class Managed {
     std::shared_ptr<Worker<W> const> worker{};
     std::uint64_t number = 0;
     ~Connecting() {
-      std::lock_guard const lock(managed.mutex_);
+      std::lock_guard const lock(managed.sync_->mutex);
       managed.worker_ = worker;
       if (worker) managed.number_ = number;
       managed.connecting_ = false;
-      managed.settled_.notify_all();
+      managed.sync_->settled.notify_all();
     }
   };
 
+  Birthplace const birthplace_;
   std::shared_ptr<Runtime> const runtime_;
   WorkerRef<W> const ref_;
   std::shared_ptr<LossTeller> const teller_;
   std::tuple<SessionInit...> const session_init_;
-  std::mutex mutex_;
-  std::condition_variable settled_;
+  struct Sync {
+    std::mutex mutex;
+    std::condition_variable settled;
+  };
+  std::unique_ptr<Sync> sync_ = std::make_unique<Sync>();
   bool connecting_ = false;
   std::shared_ptr<Worker<W> const> worker_;
   std::uint64_t number_ = 0;  // which of its connections that is

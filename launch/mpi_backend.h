@@ -60,15 +60,15 @@ class MpiBackend {
   /// Starts a process of this executable as an agent; `agent_variable` is what its environment says
   /// (launch/agent.h), `label` its argument. The worker below it is what MPI talks to. The call may
   /// have to wait for others; it is not made, and `done` not called, where `wanted` says no then.
-  /// Throws std::system_error where there is no thread for it.
+  /// Throws Error (kRefused) where there is no thread for it.
   [[nodiscard]] virtual std::shared_ptr<SpawnCall> spawn(std::string agent_variable,
                                                          std::string label,
                                                          std::function<bool()> wanted,
                                                          Spawned done) = 0;
   /// In an agent: where the call of MPI waits that started it; empty in a rank's.
   [[nodiscard]] virtual std::string parent_port() const = 0;
-  /// In a rank's agent, whose process died before it joined MPI: joins in its place, for all the
-  /// other ranks wait there. May hang.
+  /// In an agent whose process died before it joined MPI: joins in its place, for the other ranks
+  /// of the job, or a call of MPI_Comm_spawn that nobody can answer, wait there. May hang.
   virtual void stand_in() noexcept = 0;
   /// In a worker: MPI_Init. Throws std::runtime_error.
   virtual void initialise() = 0;

@@ -15,8 +15,10 @@
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "core/error.h"
+#include "transports/peer.h"
 #include "transports/socket.h"
 
 namespace cohort {
@@ -27,6 +29,8 @@ constexpr std::string_view kScheme = ";tcp4://";
 constexpr int kBacklog = 16;
 constexpr std::chrono::seconds kConnectAtMost{10};
 constexpr std::chrono::seconds kFinishAtMost{3};
+constexpr std::chrono::milliseconds kPause{20};
+constexpr int kRelaysAtMost = 16;  // a worker has one, and each program of MPI's that it starts
 constexpr std::chrono::milliseconds kLookAgain{1};
 
 struct ServerUri {
@@ -85,6 +89,9 @@ void serve(UniqueFd listener, Endpoint const& server) noexcept {
     try {
       auto client = accept_connection(listener.get());
       if (!client) continue;
+      if (identify_peer(client->get()).uid != ::geteuid() || g_relays.load() >= kRelaysAtMost) {
+        continue;  // hung up on
+      }
       auto upstream = connect_to(server, Deadline::after(kConnectAtMost));
       set_nonblocking(client->get(), false);
       set_nonblocking(upstream.get(), false);
@@ -96,7 +103,8 @@ void serve(UniqueFd listener, Endpoint const& server) noexcept {
         throw;
       }
     } catch (std::exception const&) {
-      // The client hears a hang-up, as it would from the server.
+      // The client hears a hang-up, as it would from the server. No descriptor may be left.
+      std::this_thread::sleep_for(kPause);
     }
   }
 }

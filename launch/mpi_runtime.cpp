@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/start_thread.h"
 #include "launch/mpi_rendezvous.h"
 
 namespace cohort::mpi {
@@ -66,10 +67,14 @@ void finalize(int status, void*) {
     note_that_mpirun_waits();
     give_up();
   }
-  std::thread([give_up] {
-    std::this_thread::sleep_for(kFinalizeAtMost);
-    give_up();
-  }).detach();
+  try {
+    std::thread([give_up] {
+      std::this_thread::sleep_for(kFinalizeAtMost);
+      give_up();
+    }).detach();
+  } catch (std::system_error const&) {
+    give_up();  // nobody would end an MPI_Finalize that hangs
+  }
   MPI_Finalize();
   tell();
 }
@@ -108,9 +113,9 @@ bool listens(int descriptor) {
   return address.ss_family == AF_INET || address.ss_family == AF_INET6;
 }
 
-/// MPI listens on all interfaces, whatever it is told to use, and lets each program have that socket
-/// which this process starts. From now on it hears this machine alone, and nobody inherits it. Best
-/// effort.
+/// MPI listens on all interfaces, whatever it is told to use, and lets each program have that
+/// socket which this process starts. From now on it hears this machine alone, and nobody inherits
+/// it. Best effort.
 void keep_ports_to_this_process(std::set<int> const& before) {
   for (int const descriptor : open_files()) {
     if (before.contains(descriptor) || !listens(descriptor)) continue;
@@ -163,14 +168,19 @@ void initialise_in_time() {
   if (!begin_call()) throw std::runtime_error("the process is ending");
   auto result = std::make_shared<std::promise<void>>();
   auto done = result->get_future();
-  std::thread([result] {
-    try {
-      initialise();
-      result->set_value();
-    } catch (...) {
-      result->set_exception(std::current_exception());
-    }
-  }).detach();
+  try {
+    start_thread("MPI_Init", [result] {
+      try {
+        initialise();
+        result->set_value();
+      } catch (...) {
+        result->set_exception(std::current_exception());
+      }
+    }).detach();
+  } catch (...) {
+    end_call();
+    throw;
+  }
   if (done.wait_for(kInitAtMost) == std::future_status::timeout) {
     hangs.store(true);
     throw late();

@@ -126,7 +126,11 @@ Initialised wait_until_initialised(int master, int waiting, MpiBackend& mpi) {
   if (of_master.revents != 0) return Initialised::kNever;
   char said = 0;
   if (::recv(waiting, &said, 1, 0) == 1) return Initialised::kItself;
-  std::thread([&mpi] { mpi.stand_in(); }).detach();
+  try {
+    std::thread([&mpi] { mpi.stand_in(); }).detach();
+  } catch (std::system_error const&) {
+    mpi.stand_in();  // this rank is lost in any case; the others are not to wait
+  }
   return Initialised::kByAgent;
 }
 

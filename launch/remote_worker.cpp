@@ -310,7 +310,6 @@ void RemoteWorker::release() {
   if (shutdown_on_ != ShutdownOn::kConnectionClosed || ended()) return;
   auto const self = shared_from_this();
   run_locked([&] {
-    released_ = !shutdown_requested_;
     if (end_ || !connection_ || !construct_->done.ready()) return shut_down();
     end_when_done(kFirstLook);
   });
@@ -336,6 +335,9 @@ void RemoteWorker::end_when_done(milliseconds next_look) {
 }
 
 void RemoteWorker::end_with_session() {
+  run_locked([&] {
+    if (!shutdown_requested_ && !killed_) why_it_ends_ = "its cluster has ended";
+  });
   if (shutdown_on_ != ShutdownOn::kCalledShutdown || shutdown_requested_) return shut_down();
   if (ended()) return;
   auto const self = shared_from_this();
@@ -385,7 +387,10 @@ bool RemoteWorker::wait_until_ended(Deadline deadline) {
 
 void RemoteWorker::give_up() {
   auto const self = shared_from_this();
-  run_locked([&] { finalize(); });
+  run_locked([&] {
+    if (process_ && !expects_its_end_) process_->kill();
+    finalize();
+  });
 }
 
 void RemoteWorker::kill_after(milliseconds delay) {
@@ -471,9 +476,7 @@ void RemoteWorker::finalize() {
   bool const was_alive = construct_->done.ready() && !construct_->error;
   auto const error = death();
   if (connection_) {
-    auto const why = !expected ? error
-                               : Error(ErrorKind::kDisconnected,
-                                       released_ ? kHandleIsGone : "the worker was shut down");
+    auto const why = !expected ? error : Error(ErrorKind::kDisconnected, why_it_ends_);
     connection_->fail_pending(why);
     if (connection_ != control_) connection_->close(why.kind(), why.reason());
     if (still_open) control_->close(why.kind(), why.reason());

@@ -75,6 +75,9 @@ class RemoteWorker : public WorkerHandle,
   void end_with_session();
   /// Asks the worker to end, and kills it after shutdown_timeout. Returns at once; idempotent.
   void shut_down() override;
+  [[nodiscard]] std::chrono::milliseconds shutdown_timeout() const noexcept {
+    return settings_.shutdown_timeout;
+  }
   /// SIGKILL. Its end is reported like any other, unless shut_down() came before.
   void kill() override;
   [[noreturn]] void drop_connection() override { refuse_to_drop(); }
@@ -147,7 +150,7 @@ class RemoteWorker : public WorkerHandle,
   Future<void> constructed_;
 
   bool shutdown_requested_ = false;
-  bool released_ = false;  ///< by the end of its handle, before anybody asked it to end
+  char const* why_it_ends_ = "the worker was shut down";  // where that was asked for
   bool killed_by_us_ = false;
   bool killed_ = false;  ///< by kill(): shut_down() comes too late
   bool expects_its_end_ = false;

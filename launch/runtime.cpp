@@ -104,6 +104,7 @@ ToldEnds::Worker ToldEnds::worker_of(Error const& error) {
 void Runtime::wait_for_endings() {
   hurries.store(true);
   for (int left = endings.load(); left != 0; left = endings.load()) endings.wait(left);
+  hurries.store(false);  // handles that connect() and serve() gave go on
 }
 
 Provenance Runtime::here() const {

@@ -132,8 +132,7 @@ void ServedWorker::fail_what_waits(Deadline deadline) {
     while (connection_->on_readable()) {
     }
   });
-  bool const without_handle = released_.load() && !failed_.load();
-  connection_->fail_pending(without_handle ? Error(ErrorKind::kDisconnected, kHandleIsGone) : why_);
+  connection_->fail_pending(why_);
   server_->say_goodbye_to_others(!failed_.load(), deadline);
 }
 

@@ -21,7 +21,7 @@ class ServedWorker : public ConnectionHandle {
   ~ServedWorker() override;
 
   /// Its destructor, which comes next, ends the worker.
-  void release() override { released_.store(true); }
+  void release() override {}
   void shut_down() override { server_->stop(); }
   /// A thread cannot be killed: the worker is asked to end.
   void kill() override { shut_down(); }
@@ -41,7 +41,6 @@ class ServedWorker : public ConnectionHandle {
   std::shared_ptr<Server> const server_;
   std::shared_ptr<Connection> inner_;  ///< the server's side of connection()
   std::atomic<bool> failed_{false};
-  std::atomic<bool> released_{false};
   /// Set by what failed first, before it stops.
   Error why_{ErrorKind::kDisconnected, "the worker was shut down"};
   std::thread thread_;

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <new>
 #include <numeric>
 #include <ranges>
@@ -15,6 +16,7 @@
 
 #include <cohort/jobs.hpp>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "launch/command_line.h"
@@ -157,6 +159,32 @@ TEST_P(PoolTest, MapsInTheOrderOfTheInputs) {
     ++expected;
   }
   EXPECT_EQ(expected, 2000);
+}
+
+TEST_P(PoolTest, IsNothingToAForkedChild) {
+  auto workers = std::make_unique<cohort::Pool<Tasks>>(
+      cluster_, cohort::PoolOptions{.spawn = {.count = 2}}, TaskInit{});
+  auto const child = ::fork();
+  if (child == 0) {
+    bool refused = false;
+    try {
+      for (int square : workers->map(fn<&Tasks::square>, std::views::iota(0, 4))) {
+        static_cast<void>(square);
+      }
+    } catch (cohort::Error const& error) {
+      refused = error.kind() == cohort::ErrorKind::kRefused;
+    }
+    workers.reset();
+    ::_exit(refused ? 0 : 1);
+  }
+  int status = -1;
+  EXPECT_TRUE(
+      cohort::test::eventually([&] { return ::waitpid(child, &status, WNOHANG) == child; }));
+  if (status == -1) ::kill(child, SIGKILL);
+  EXPECT_EQ(status, 0);
+  int const sum =
+      workers->map_reduce(fn<&Tasks::square>, fn<&Tasks::add>, std::views::iota(0, 3)).value();
+  EXPECT_EQ(sum, 5);
 }
 
 TEST_P(PoolTest, MapsTuplesOntoSeveralParameters) {

@@ -50,7 +50,8 @@ std::string faults() {
   std::string text;
   for (auto const& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
     int const descriptor = std::atoi(entry.path().filename().c_str());
-    if (is_open(descriptor)) text += "an open port (descriptor " + std::to_string(descriptor) + ") ";
+    if (is_open(descriptor))
+      text += "an open port (descriptor " + std::to_string(descriptor) + ") ";
   }
   return text;
 }
