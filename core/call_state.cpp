@@ -1,5 +1,7 @@
 #include "core/call_state.h"
 
+#include "core/wait.h"
+
 namespace cohort {
 
 void CompletionQueue::expect() {
@@ -25,7 +27,8 @@ void CompletionQueue::push(std::size_t tag) {
 }
 
 std::optional<std::size_t> CompletionQueue::pop(Deadline deadline) {
-  engine_.wait(available_, deadline);
+  AnyAnswerWait lasting(engine_, *this, deadline);
+  engine_.wait(available_, deadline, &lasting);
   std::lock_guard const lock(mutex_);
   if (tags_.empty()) return std::nullopt;
   auto const tag = tags_.front();
@@ -35,8 +38,27 @@ std::optional<std::size_t> CompletionQueue::pop(Deadline deadline) {
   return tag;
 }
 
+void CompletionQueue::note(CallState& call) {
+  std::lock_guard const lock(mutex_);
+  call.place_in_queue = calls_.size();
+  calls_.push_back(&call);
+}
+
+void CompletionQueue::forget(CallState& call) noexcept {
+  std::lock_guard const lock(mutex_);
+  auto const place = std::exchange(call.place_in_queue, CallState::kNowhere);
+  if (place == CallState::kNowhere) return;
+  calls_[place] = calls_.back();
+  calls_[place]->place_in_queue = place;
+  calls_.pop_back();
+  call.place_in_queue = CallState::kNowhere;  // it may have been the last
+}
+
 void CallState::settle() {
-  if (done.set(engine)) queue->push(tag);
+  if (done.set(engine)) {
+    queue->forget(*this);
+    queue->push(tag);
+  }
   release();
 }
 

@@ -2,6 +2,7 @@
 // Reference-counted: the future holds one reference, the connection's promise table the other.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -14,8 +15,10 @@
 #include <span>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "core/byte_buffer.h"
+#include "core/clock.h"
 #include "core/engine.h"
 #include "core/error.h"
 #include "core/event.h"
@@ -24,6 +27,7 @@
 namespace cohort {
 
 class Connection;
+struct CallState;
 
 /// A reply's bytes: small ones in place, large ones in the memory that they were received into.
 class Payload {
@@ -57,15 +61,27 @@ class CompletionQueue {
   void push(std::size_t tag);
   /// Another queue hears of one of the calls instead.
   void withdraw();
+  /// Which calls they are, for visit(), until forget() is called, which may come twice.
+  void note(CallState& call);
+  void forget(CallState& call) noexcept;
   /// The next settled call's tag; nothing when none is left or the deadline passed. One thread at
   /// a time.
   [[nodiscard]] std::optional<std::size_t> pop(Deadline deadline = Deadline::never());
   /// How many calls were expected and neither popped nor withdrawn.
   [[nodiscard]] std::size_t left() const;
+  /// Calls it with the noted calls, as long as it returns true. Gives how many there are.
+  template <class Visit>
+  std::size_t visit(Visit const& visit) const {
+    std::lock_guard const lock(mutex_);
+    static_cast<void>(
+        std::all_of(calls_.begin(), calls_.end(), [&](auto const* call) { return visit(*call); }));
+    return calls_.size();
+  }
 
  private:
   Engine& engine_;
   mutable std::mutex mutex_;
+  std::vector<CallState*> calls_;
   std::deque<std::size_t> tags_;
   std::size_t left_ = 0;
   Event available_;  // a tag, or none is left
@@ -78,6 +94,7 @@ struct CallState {
   Engine& engine;
   std::weak_ptr<Connection> connection;
   std::string_view function;  ///< signature_of<...>()
+  Clock::time_point const made = coarse_now();
   CallId id{};
   Event done;
   // Written by whoever settles the call, before `done`; read after it.
@@ -86,6 +103,9 @@ struct CallState {
   // Written by the future's owner, before done.watch().
   std::shared_ptr<CompletionQueue> queue;
   std::size_t tag = 0;
+  // The queue's.
+  static constexpr std::size_t kNowhere = static_cast<std::size_t>(-1);
+  std::size_t place_in_queue = kNowhere;
 
   /// Makes the future ready. Exactly one thread settles a call: the one that took it out of the
   /// promise table. Uses up the table's reference.
@@ -100,6 +120,10 @@ struct CallState {
   }
 
  private:
+  ~CallState() {
+    if (queue) queue->forget(*this);
+  }
+
   std::atomic<std::uint32_t> references_{2};
 };
 

@@ -219,6 +219,10 @@ CallState* Connection::take_pending(CallId id) noexcept {
 }
 
 void Connection::cancel(CallState const& state) {
+  cancel(state, {ErrorKind::kCancelled, "the caller cancelled the call"});
+}
+
+void Connection::cancel(CallState const& state, Error const& why) {
   if (birthplace_.is_elsewhere()) return;
   Sent sent;
   CallState* taken = nullptr;
@@ -233,8 +237,7 @@ void Connection::cancel(CallState const& state) {
     }
   }
   tell_sent(sent);
-  auto const error =
-      at_function({ErrorKind::kCancelled, "the caller cancelled the call"}, taken->function);
+  auto const error = at_function(why, taken->function);
   auto const open = streams_.take({state.id, true});
   if (open.in) open.in->end(std::make_unique<Error>(error));
   if (open.out) open.out->close(CloseReason::kFailed, error);

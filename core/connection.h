@@ -98,8 +98,10 @@ class Connection : public Source, public Gatherer {
   /// Sends a call that nobody answers. Throws Error where it cannot be sent.
   void post(FunctionId function, std::string_view name, Message& arguments,
             std::shared_ptr<void const> owner = {});
-  /// Settles the call as cancelled and tells the peer. Nothing happens where it is settled.
+  /// Settles the call as cancelled, or as `why` says, and tells the peer. Nothing happens where it
+  /// is settled.
   void cancel(CallState const& state);
+  void cancel(CallState const& state, Error const& why);
   /// Fails all calls that wait, and every later one, for this reason; each at its own function.
   void fail_pending(Error why);
 

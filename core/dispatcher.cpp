@@ -113,16 +113,40 @@ void Dispatcher::run() {
   join_others();
 }
 
+class Dispatcher::SlotOfThread {
+ public:
+  explicit SlotOfThread(Dispatcher& dispatcher) : dispatcher_(dispatcher) {
+    std::lock_guard const lock(dispatcher_.mutex_);
+    at_ = dispatcher_.slots_.emplace(dispatcher_.slots_.end(), dispatcher_);
+  }
+  SlotOfThread(SlotOfThread const&) = delete;
+  SlotOfThread& operator=(SlotOfThread const&) = delete;
+  ~SlotOfThread() {
+    std::lock_guard const lock(dispatcher_.mutex_);
+    dispatcher_.slots_.erase(at_);
+  }
+  [[nodiscard]] CallSlot& slot() const noexcept { return *at_; }
+
+ private:
+  Dispatcher& dispatcher_;
+  std::list<CallSlot>::iterator at_;
+};
+
 /// A function that ends its thread (pthread_exit) ends no more than its call: another thread goes
 /// on in this one's stead.
 void Dispatcher::run_until_stopped() {
   try {
-    run_one_at_a_time();
-    run_beside_others();
+    SlotOfThread const own(*this);
+    run_until_stopped(own.slot());
   } catch (abi::__forced_unwind const&) {
     replace_this_thread();
     throw;
   }
+}
+
+void Dispatcher::run_until_stopped(CallSlot& slot) {
+  run_one_at_a_time(slot);
+  run_beside_others(slot);
 }
 
 void Dispatcher::replace_this_thread() noexcept {
@@ -162,11 +186,12 @@ void Dispatcher::run_side_by_side(unsigned calls) {
 }
 
 /// A batch at a time, so that a call costs no more than it must.
-void Dispatcher::run_one_at_a_time() {
+void Dispatcher::run_one_at_a_time(CallSlot& slot) {
   Work work;
+  Taken const taken{*this};
   while (!stopping_.load(std::memory_order_relaxed) && side_by_side_.load() == 1) {
     work = next_work(std::move(work));
-    if (work.batch) run_batch(work);
+    if (work.batch) run_batch(work, slot);
     if (work.task) run_task(work.task);
   }
 }
@@ -179,6 +204,7 @@ void Dispatcher::run_task(std::function<void()> const& task) {
 Dispatcher::Work Dispatcher::next_work(Work done) {
   {
     std::lock_guard const lock(mutex_);
+    taken_ = nullptr;
     if (done.batch) spare_ = std::move(done.batch);
     bool const ends = queue_.empty() && side_by_side_.load() == 1 && is_finished(1);
     if (queue_.empty() && !ends && !stopping_.load()) has_work_.reset();
@@ -189,11 +215,13 @@ Dispatcher::Work Dispatcher::next_work(Work done) {
   if (queue_.empty()) return {};
   auto work = std::move(queue_.front());
   queue_.pop_front();
+  taken_ = work.batch.get();
+  taken_from_ = work.client.get();
   if (work.batch) begun_ += work.batch->frames.size() - work.begun;
   return work;
 }
 
-void Dispatcher::run_batch(Work const& work) {
+void Dispatcher::run_batch(Work const& work, CallSlot& slot) {
   auto const& frames = work.batch->frames;
   for (std::size_t i = work.begun; i < frames.size(); ++i) {
     if (stopping_.load(std::memory_order_relaxed)) break;
@@ -204,7 +232,7 @@ void Dispatcher::run_batch(Work const& work) {
     auto leave = leave_for(*work.client, frames[i].header);
     if (!leave) continue;
     try {
-      run_call(*work.client, frames[i], std::move(*leave), i + 1 < frames.size(), reply_);
+      run_call(*work.client, frames[i], std::move(*leave), i + 1 < frames.size(), reply_, &slot);
     } catch (abi::__forced_unwind const&) {
       if (i + 1 < frames.size()) put_back(work, i + 1);
       throw;
@@ -216,12 +244,13 @@ void Dispatcher::run_batch(Work const& work) {
 /// Others are to run the rest of the batch.
 void Dispatcher::put_back(Work const& work, std::size_t begun) {
   std::lock_guard const lock(mutex_);
+  taken_ = nullptr;
   begun_ -= work.batch->frames.size() - begun;
   queue_.push_front({work.client, work.batch, {}, begun});
   wake();
 }
 
-void Dispatcher::run_beside_others() {
+void Dispatcher::run_beside_others(CallSlot& slot) {
   Reply reply;
   while (!stopping_.load(std::memory_order_relaxed)) {
     auto work = next_call();
@@ -230,7 +259,7 @@ void Dispatcher::run_beside_others() {
       run_task(work->task);
     } else {
       run_call(*work->client, work->batch->frames[work->begun], std::move(work->leave), false,
-               reply);
+               reply, &slot);
     }
   }
 }
@@ -266,7 +295,7 @@ std::optional<Dispatcher::Work> Dispatcher::next_call() {
 // ---- one call ----------------------------------------------------------------------------------
 
 void Dispatcher::run_call(Client& client, Frame const& frame, Leave leave, bool more_follows,
-                          Reply& reply) {
+                          Reply& reply, CallSlot* slot) {
   Finisher const finisher{*this, leave.number};
   auto const& header = frame.header;
   void* object = nullptr;
@@ -276,6 +305,7 @@ void Dispatcher::run_call(Client& client, Frame const& frame, Leave leave, bool 
                   "the worker has no function " +
                       std::to_string(static_cast<std::uint32_t>(header.function)));
   }
+  CallSlot::Run const run(slot, client, header.call, *entry);
   CallContext context{engine_, client, {}, std::move(leave.stop)};
   if (((header.flags & frame_flags::kStreams) | entry->stream_flags) != 0 &&
       !open_streams(context, header, *entry)) {
@@ -397,7 +427,7 @@ void Dispatcher::refuse(Client& client, FrameHeader const& call, FunctionEntry c
 
 void Dispatcher::run_now(Client& client, Frame const& frame) {
   Reply reply;
-  run_call(client, frame, {}, false, reply);
+  run_call(client, frame, {}, false, reply, nullptr);
 }
 
 FunctionEntry const* Dispatcher::find(FunctionId function, void*& object) const {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -17,6 +18,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/call_report.h"
+#include "core/call_slot.h"
 #include "core/connection.h"
 #include "core/serial_thread.h"
 #include "core/thunk.h"
@@ -48,6 +51,18 @@ class Dispatcher {
   void on_bad_post(std::function<void(Client&, RemoteFailure)> handler) {
     bad_post_ = std::move(handler);
   }
+
+  /// Whose calls it runs. Before the first one.
+  void set_id(WorkerId id) { id_ = std::move(id); }
+  [[nodiscard]] WorkerId const& id() const noexcept { return id_; }
+
+  /// Any thread: where a call of the client stands, and what holds it up. `name_of` says who
+  /// another client is, which may be gone.
+  [[nodiscard]] CallReport report(Client const& client, CallId call,
+                                  std::function<std::string(Client const*)> const& name_of) const;
+  /// Whether that call of a process of this machine cannot end before the one of the slot, which is
+  /// this thread's: it is that call, or waits behind it, and no other thread would run it.
+  [[nodiscard]] bool waits_for(CallSlot const& slot, int pid, CallId call) const;
 
   /// Under the I/O lock: takes calls that arrived; returns a batch to use again, where it has one.
   std::shared_ptr<Batch> enqueue(std::shared_ptr<Client> client, std::shared_ptr<Batch> batch);
@@ -100,20 +115,32 @@ class Dispatcher {
     ~Finisher() { dispatcher.finish(number); }
   };
 
+  /// A thread that runs calls: its slot is in the list as long as it does.
+  class SlotOfThread;
+  /// What the thread that runs one batch after the other has taken from the queue: as long as it
+  /// has it.
+  struct Taken {
+    Dispatcher& dispatcher;
+    ~Taken() { dispatcher.forget_taken(); }
+  };
+
   void run_until_stopped();
+  void run_until_stopped(CallSlot& slot);
   void replace_this_thread() noexcept;
   void start_another();
   void join_others();
-  void run_one_at_a_time();
-  void run_beside_others();
+  void run_one_at_a_time(CallSlot& slot);
+  void run_beside_others(CallSlot& slot);
   [[nodiscard]] Work next_work(Work done);
   [[nodiscard]] std::optional<Work> next_call();
   void wake();
   void put_back(Work const& work, std::size_t begun);
+  void forget_taken() noexcept;
   void forget_late_cancels();
-  void run_batch(Work const& work);
+  void run_batch(Work const& work, CallSlot& slot);
   void run_task(std::function<void()> const& task);
-  void run_call(Client& client, Frame const& frame, Leave leave, bool more_follows, Reply& reply);
+  void run_call(Client& client, Frame const& frame, Leave leave, bool more_follows, Reply& reply,
+                CallSlot* slot);
   [[nodiscard]] bool open_streams(CallContext& context, FrameHeader const& call,
                                   FunctionEntry const& entry);
   void fail(Client& client, FrameHeader const& call, RemoteFailure failure);
@@ -131,8 +158,14 @@ class Dispatcher {
   void request_stop(std::stop_source stop);
   void ensure_stopper();
   [[nodiscard]] bool is_finished(std::size_t idle);
+  // Under mutex_.
+  template <class IsIt>
+  [[nodiscard]] std::optional<std::uint64_t> place_in_queue(IsIt const& is_it) const;
+  [[nodiscard]] std::size_t first_that_waits(Batch const& taken) const;
+  [[nodiscard]] RunningCall describe(CallSlot const& slot, CallSlot::Content const& content) const;
 
   Engine& engine_;
+  WorkerId id_;
   void* object_ = nullptr;
   std::span<FunctionEntry const> functions_;
   void* builtin_object_ = nullptr;
@@ -147,8 +180,12 @@ class Dispatcher {
   Event has_work_;  // while calls run one at a time
   Reply reply_;     // likewise: its memory is used again
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::deque<Work> queue_;
+  // By the thread that runs one call at a time.
+  Batch const* taken_ = nullptr;
+  Client const* taken_from_ = nullptr;
+  std::list<CallSlot> slots_;
   bool finishing_ = false;  // no more calls
   std::shared_ptr<Batch> spare_;
   std::uint64_t enqueued_ = 0;  // calls so far

@@ -213,7 +213,7 @@ void Engine::run_commands() {
 
 // ---- waiting ---------------------------------------------------------------------------------
 
-bool Engine::wait(Event& event, Deadline deadline) {
+bool Engine::wait(Event& event, Deadline deadline, LongWait* lasting) {
   if (event.ready()) return true;
   birthplace_.require_here();
   if (in_handler()) throw std::logic_error("cohort: a handler waited on its own engine");
@@ -223,9 +223,15 @@ bool Engine::wait(Event& event, Deadline deadline) {
     enlisted = false;
   };
   for (;;) {
+    if (lasting != nullptr && lasting->is_due()) {
+      stop_following();
+      promote_if_free();
+      lasting->look_now();
+      if (event.ready()) return true;
+    }
     if (Turn const turn(*this); turn) {
       stop_following();
-      drive(event, deadline);
+      drive(event, deadline, lasting);
       if (event.ready() || deadline.passed()) return event.ready();
       continue;  // having left the lock for a moment, with what is to be destroyed
     }
@@ -239,7 +245,9 @@ bool Engine::wait(Event& event, Deadline deadline) {
         continue;  // look at the lock once more after having announced ourselves (invariant 2)
       }
       auto const word = event.word_.fetch_or(Event::kParked) | Event::kParked;
-      if ((word & Event::kReady) == 0 && locked_.load() != 0) event.park(word, deadline);
+      if ((word & Event::kReady) == 0 && locked_.load() != 0) {
+        event.park(word, lasting == nullptr ? deadline : lasting->at_most(deadline));
+      }
     }
     if (event.ready() || deadline.passed()) {
       stop_following();
@@ -249,12 +257,13 @@ bool Engine::wait(Event& event, Deadline deadline) {
   }
 }
 
-void Engine::drive(Event& event, Deadline deadline) {
+void Engine::drive(Event& event, Deadline deadline, LongWait* lasting) {
   while (!event.ready()) {
     flush_held_back();
     bool const attended = spin(event);
     if (deadline.passed() || !garbage_.empty()) return;  // also where input never ceases
-    if (!attended) block(event, deadline);
+    if (lasting != nullptr && lasting->is_due()) return;
+    if (!attended) block(event, lasting == nullptr ? deadline : lasting->at_most(deadline));
   }
 }
 

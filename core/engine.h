@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -21,6 +22,7 @@
 #include "core/error.h"
 #include "core/event.h"
 #include "core/fork.h"
+#include "core/long_wait.h"
 #include "core/serial_thread.h"
 #include "core/source.h"
 #include "core/timer_queue.h"
@@ -55,8 +57,9 @@ class Engine {
 
   /// Waits for the event, driving the sources where nobody else does. Returns whether it is ready.
   /// Any thread, but never from a handler (std::logic_error). Throws Error (kRefused) in a forked
-  /// child, whose parent's traffic this would take.
-  bool wait(Event& event, Deadline deadline = Deadline::never());
+  /// child, whose parent's traffic this would take. `lasting` is looked at now and then where the
+  /// thread blocks for long.
+  bool wait(Event& event, Deadline deadline = Deadline::never(), LongWait* lasting = nullptr);
   /// Runs the function under the I/O lock, soon, and returns when it ran. From a handler: at once.
   /// What the function throws is thrown here.
   void run_locked(std::function<void()> function);
@@ -101,6 +104,16 @@ class Engine {
   /// Hears of errors that ended a stream that nobody waits for. Set before the first callback.
   void on_unheard(std::function<void(Error const&)> handler) { unheard_ = std::move(handler); }
   void report_unheard(Error const& error) const noexcept;
+  /// Hears what a thread waits for that has waited long, and whether that is to be a warning. Any
+  /// thread. Set before the first wait.
+  void on_long_wait(std::function<void(bool is_warning, std::string line)> handler) {
+    long_wait_ = std::move(handler);
+  }
+  void report_long_wait(bool is_warning, std::string line) const {
+    if (long_wait_) long_wait_(is_warning, std::move(line));
+  }
+  /// The waits that have lasted.
+  [[nodiscard]] WaitList& waits() noexcept { return waits_; }
   [[nodiscard]] TimerQueue& timers() noexcept { return *timers_; }
   [[nodiscard]] Options const& options() const noexcept { return options_; }
 
@@ -131,7 +144,7 @@ class Engine {
   // The driver's side (engine.cpp). All but try_lock need the I/O lock.
   [[nodiscard]] bool try_lock() noexcept;
   void leave() noexcept;
-  void drive(Event& event, Deadline deadline);
+  void drive(Event& event, Deadline deadline, LongWait* lasting);
   bool spin(Event& event);
   void block(Event& event, Deadline deadline);
   bool poll_sources(bool ask_epoll);
@@ -233,6 +246,8 @@ class Engine {
   std::thread backup_thread_;
   std::function<void(ExceptionText)> uncaught_;
   std::function<void(Error const&)> unheard_;
+  std::function<void(bool, std::string)> long_wait_;
+  WaitList waits_;
   SerialThread callbacks_{"callbacks of streams"};
 };
 

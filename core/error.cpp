@@ -17,18 +17,8 @@ constexpr std::string_view kLastLines = "\nlast lines of its stderr:\n";
 
 std::string compose(ErrorKind kind, std::string const& reason, Provenance const& where,
                     std::string const& exception_type, std::optional<ExitReport> const& exit) {
-  std::string line;
-  if (!where.worker.is_master() || !where.host.empty() || where.pid != 0) {
-    line += where.worker.is_master() ? "master" : "worker " + where.worker.to_string();
-    if (!where.name.empty()) line += " \"" + where.name + '"';
-    if (!where.host.empty() || where.pid != 0) {
-      line += " (" + where.host;
-      if (where.pid != 0)
-        line += (where.host.empty() ? "pid " : ", pid ") + std::to_string(where.pid);
-      line += ')';
-    }
-    line += ": ";
-  }
+  auto line = to_string(where);
+  if (!line.empty()) line += ": ";
   if (!where.function.empty()) line += where.function + ": ";
   line += to_string(kind);
   if (!exception_type.empty()) line += ": " + exception_type;
@@ -38,6 +28,19 @@ std::string compose(ErrorKind kind, std::string const& reason, Provenance const&
 }
 
 }  // namespace
+
+std::string to_string(Provenance const& where) {
+  std::string text;
+  if (where.worker.is_master() && where.host.empty() && where.pid == 0) return text;
+  text += where.worker.is_master() ? "master" : "worker " + where.worker.to_string();
+  if (!where.name.empty()) text += " \"" + where.name + '"';
+  if (where.host.empty() && where.pid == 0) return text;
+  text += " (" + where.host;
+  if (where.pid != 0) {
+    text += (where.host.empty() ? "pid " : ", pid ") + std::to_string(where.pid);
+  }
+  return text + ')';
+}
 
 std::string_view to_string(ErrorKind kind) noexcept {
   switch (kind) {

@@ -33,6 +33,11 @@ struct Provenance {
   std::string function{};  ///< as the compiler prints it: "double Summer::sum(...)"
 };
 
+/// @cond of cohort itself
+/// "worker 3 "name" (node7, pid 42)"; empty where nothing is known of it.
+[[nodiscard]] std::string to_string(Provenance const& where);
+/// @endcond
+
 /// How a process ended, as far as its supervisor could learn it.
 struct ExitReport {
   std::optional<int> exit_code;  ///< set when the process called exit

@@ -1,5 +1,7 @@
 #include "core/future.h"
 
+#include "core/wait.h"
+
 namespace cohort {
 
 void AnyFuture::cancel() const {
@@ -7,6 +9,15 @@ void AnyFuture::cancel() const {
   if (call.done.ready()) return;
   if (auto const connection = call.connection.lock()) connection->cancel(call);
 }
+
+bool AnyFuture::wait(Deadline deadline) const {
+  auto& call = state();
+  if (call.done.ready()) return true;
+  AnswerWait lasting(call, deadline);
+  return call.engine.wait(call.done, deadline, &lasting);
+}
+
+std::string AnyFuture::explain() const { return cohort::explain(state()); }
 
 std::unique_ptr<CallState, AnyFuture::Release> AnyFuture::take() {
   wait();
@@ -26,9 +37,14 @@ void CompletionWatch::add(AnyFuture const& future, std::size_t tag) {
   queue_->expect();
   // It may be watched already; once that is taken back nobody else reads queue and tag.
   if (call.done.unwatch()) {
-    if (auto const other = std::exchange(call.queue, queue_)) other->withdraw();
+    if (auto const other = std::exchange(call.queue, queue_)) {
+      other->forget(call);
+      other->withdraw();
+    }
     call.tag = tag;
+    queue_->note(call);
     if (call.done.watch()) return;
+    queue_->forget(call);
   }
   queue_->push(tag);
 }

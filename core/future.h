@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <stdexcept>
+#include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -51,11 +52,16 @@ class AnyFuture {
   /// Waits until the call is settled: by its answer, by cancel(), or by the end of its worker or of
   /// the connection to it. Does not throw the call's Error. There is no other bound: a function
   /// that computes on is waited for. A callback may wait, and holds up the others meanwhile.
-  void wait() const { state().engine.wait(state().done); }
+  void wait() const { static_cast<void>(wait(Deadline::never())); }
   /// The same, no longer than the duration. Returns whether the call is settled.
   [[nodiscard]] bool wait_for(Clock::duration duration) const {
-    return state().engine.wait(state().done, Deadline::after(duration));
+    return wait(Deadline::after(duration));
   }
+  /// One line, for people: which function of which worker was called how long ago, and what is
+  /// known of it: that it was answered or has failed; that it waits its turn, behind which function
+  /// of whose; that it runs, and what that waits for; that the worker does not answer. Asks the
+  /// worker, which answers while a function runs too, and waits a second for that at the most.
+  [[nodiscard]] std::string explain() const;
   /// Settles the call as cancelled, at once, unless it is settled already. A worker that has not
   /// begun the call never will; one that runs it sees its std::stop_token, where it takes one. Does
   /// not wait for that.
@@ -63,6 +69,7 @@ class AnyFuture {
 
   /// @cond of cohort itself
  protected:
+  bool wait(Deadline deadline) const;
   [[nodiscard]] CallState& state() const {
     if (state_ == nullptr)
       throw std::logic_error("cohort: this future has no call (get() was called?)");

@@ -48,6 +48,7 @@ Settings Settings::from_environment(Settings base) {
   settle("COHORT_HANDSHAKE_TIMEOUT", "handshake_timeout", base.handshake_timeout, 1, kDay);
   settle("COHORT_SHUTDOWN_TIMEOUT", "shutdown_timeout", base.shutdown_timeout, 1, kDay);
   settle("COHORT_SPIN", "spin", base.spin, 0, 1'000'000);
+  settle("COHORT_EXPLAIN_AFTER", "explain_after", base.explain_after, 0, kDay);
   // One late heartbeat is no hang.
   constexpr std::chrono::milliseconds kShortest{1};
   base.heartbeat_interval =

@@ -34,6 +34,11 @@ struct Settings {
   /// blocks at once.
   std::chrono::microseconds spin{20};
 
+  /// COHORT_EXPLAIN_AFTER, in ms, from 0 to a day: where a thread has waited for so long without
+  /// any progress, the log says once what waits for what: a warning where that cannot end by itself
+  /// as far as can be seen, else of level info; 0: it never does.
+  std::chrono::milliseconds explain_after{10'000};
+
   /// The settings with the environment's values in place. Throws std::invalid_argument that names
   /// the variable, or the field, and what it holds where that is not a number in range.
   [[nodiscard]] static Settings from_environment(Settings base);
@@ -59,6 +64,7 @@ struct Settings {
     take("handshake_timeout", handshake_timeout);
     take("shutdown_timeout", shutdown_timeout);
     take("spin", spin);
+    take("explain_after", explain_after);
   }
   /// @endcond
 };

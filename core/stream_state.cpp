@@ -6,6 +6,7 @@
 
 #include "core/archive.h"
 #include "core/connection.h"
+#include "core/wait.h"
 
 namespace cohort {
 namespace {
@@ -74,7 +75,9 @@ void OutStream::begin_element(Turn& turn, std::size_t bytes, bool alone) {
     Event room;
     waiting_.push_back(&room);
     turn.lock_.unlock();
-    engine_.wait(room);  // set by credit, and by every end of the stream
+    StreamWait lasting(engine_, WaitFor::kRoom, connection_, key_, function_, Deadline::never());
+    // Set by credit, and by every end of the stream.
+    engine_.wait(room, Deadline::never(), &lasting);
     turn.lock_.lock();
   }
   if (reason_ == CloseReason::kFinished) throw std::logic_error("cohort: a write after the end");
@@ -292,11 +295,15 @@ void InStream::feed(std::function<void()> consumer, bool has_more) {
   if (has_more || !arrived_.empty() || ended_) announce_to_consumer();
 }
 
-bool InStream::wait(Deadline deadline) { return engine_.wait(available_, deadline); }
+bool InStream::wait(Deadline deadline) {
+  if (available_.ready()) return true;
+  StreamWait lasting(engine_, WaitFor::kElements, connection_, key_, function_, deadline);
+  return engine_.wait(available_, deadline, &lasting);
+}
 
 bool InStream::fetch(ByteBuffer& batch, Deadline deadline) {
   birthplace_.require_here();
-  if (!consumer_ && !engine_.wait(available_, deadline)) return false;
+  if (!consumer_ && !wait(deadline)) return false;
   std::uint64_t give_back = 0;
   {
     std::lock_guard const lock(mutex_);
@@ -307,6 +314,7 @@ bool InStream::fetch(ByteBuffer& batch, Deadline deadline) {
     if (batch.capacity() > spare_.capacity() && batch.capacity() <= 2 * kJoin) spare_.swap(batch);
     batch = std::move(arrived_.front().elements);
     taken_ += arrived_.front().cost;
+    was_read_ = true;
     arrived_.pop_front();
     if (arrived_.empty() && !ended_) available_.reset();
     if (taken_ >= give_back_at_ && !ended_) {
@@ -347,6 +355,12 @@ Error InStream::broken(ErrorKind kind, std::string text) const {
 CloseReason InStream::reason() const {
   std::lock_guard const lock(mutex_);
   return arrived_.empty() || reason_ == CloseReason::kClosedHere ? reason_ : CloseReason::kOpen;
+}
+
+ReaderIs InStream::reader() const {
+  std::lock_guard const lock(mutex_);
+  if (arrived_.empty()) return ReaderIs::kElsewhere;
+  return was_read_ || consumer_ ? ReaderIs::kIdle : ReaderIs::kAbsent;
 }
 
 std::optional<Error> InStream::error() const {

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "core/byte_buffer.h"
+#include "core/call_report.h"
 #include "core/clock.h"
 #include "core/engine.h"
 #include "core/error.h"
@@ -181,6 +182,8 @@ class InStream {
   void feed(std::function<void()> consumer, bool has_more = false);
 
   [[nodiscard]] std::string_view function() const noexcept { return function_; }
+  /// Whether somebody reads it here.
+  [[nodiscard]] ReaderIs reader() const;
   /// What is thrown where an element cannot be taken.
   [[nodiscard]] Error broken(ErrorKind kind, std::string text) const;
 
@@ -231,6 +234,7 @@ class InStream {
   std::unique_ptr<Error> error_;
   ByteBuffer spare_;
   Event available_;
+  bool was_read_ = false;
   std::function<void()> consumer_;
   bool consumer_called_ = false;
 };

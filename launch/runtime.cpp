@@ -35,6 +35,9 @@ Runtime::Runtime(AppTypes worker_types, ClusterOptions const& chosen, Secret con
     auto const level = error.kind() == ErrorKind::kFailed ? LogLevel::kWarning : LogLevel::kInfo;
     log(level, "a stream that nobody waits for has ended: " + error.headline());
   });
+  engine.on_long_wait([this](bool is_warning, std::string line) {
+    log_lines.post(is_warning ? LogLevel::kWarning : LogLevel::kInfo, std::move(line));
+  });
 }
 
 void Runtime::tell_of(Error error, OnFailure on_failure) {

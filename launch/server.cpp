@@ -80,11 +80,13 @@ Server::Server(std::shared_ptr<Runtime> runtime, WorkerId id, Settings const& se
       dispatcher_(runtime_->engine) {
   static constexpr auto kBuiltins = [] {
     constexpr auto& quick = detail::EntriesOf<Server, Functions>::value;
-    std::array<FunctionEntry, quick.size() + 2> all{FunctionEntry{"constructor", &construct},
-                                                    FunctionEntry{"session", &open_session}};
-    std::copy(quick.begin(), quick.end(), all.begin() + 2);
+    std::array<FunctionEntry, quick.size() + 3> all{FunctionEntry{"constructor", &construct},
+                                                    FunctionEntry{"session", &open_session},
+                                                    FunctionEntry{"explain", &explain}};
+    std::copy(quick.begin(), quick.end(), all.begin() + 3);
     return all;
   }();
+  dispatcher_.set_id(id_);
   dispatcher_.serve_builtin(this, kBuiltins);
   dispatcher_.on_background_failure(hooks_.on_background_failure);
   dispatcher_.on_bad_post(
@@ -322,6 +324,23 @@ std::size_t Server::answer_quick_calls(Client& client, Batch& batch) {
     dispatcher_.run_now(client, frame);
   }
   return std::erase_if(batch.frames, is_quick);
+}
+
+void Server::explain(void* server, std::span<std::byte const> bytes, CallContext& context,
+                     Reply& reply) {
+  auto& self = *static_cast<Server*>(server);
+  CallId const call{detail::decode_arguments<std::uint64_t>(bytes)};
+  auto const guests = self.all_guests();
+  auto const name_of = [&](Client const* client) -> std::string {
+    for (auto const& guest : guests) {
+      if (guest->client.get() != client) continue;
+      if (guest->is_owner) return "its master";
+      auto const& peer = client->connection->peer();
+      return "pid " + std::to_string(peer.pid) + " on " + peer.host;
+    }
+    return "a client that is gone";
+  };
+  encode(reply.body, self.dispatcher_.report(context.client, call, name_of));
 }
 
 Endpoint Server::endpoint() {

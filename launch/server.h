@@ -83,6 +83,8 @@ class Server : public std::enable_shared_from_this<Server> {
 
   static void construct(void* server, std::span<std::byte const> bytes, CallContext& context,
                         Reply& reply);
+  static void explain(void* server, std::span<std::byte const> bytes, CallContext& context,
+                      Reply& reply);
   static void open_session(void* server, std::span<std::byte const> bytes, CallContext& context,
                            Reply& reply);
   /// What is left of a client whose connection has ended: calls that wait, a session.
@@ -119,12 +121,13 @@ class Server : public std::enable_shared_from_this<Server> {
   bool closed_ = false;
 };
 
-/// Cohort's own functions, by their place: these two need more than their arguments.
+/// Cohort's own functions, by their place: these two and kExplainFunction need more than their
+/// arguments.
 inline constexpr FunctionId kConstructFunction{kFirstBuiltinFunction};
 inline constexpr FunctionId kOpenSessionFunction{kFirstBuiltinFunction + 1};
-inline constexpr std::uint32_t kFirstQuickFunction = kFirstBuiltinFunction + 2;
+inline constexpr auto kFirstQuickFunction = static_cast<std::uint32_t>(kExplainFunction);
 template <auto Member>
 inline constexpr FunctionId kBuiltin{
-    kFirstQuickFunction + static_cast<std::uint32_t>(CheckedFunction<Server, Member>::id)};
+    kFirstQuickFunction + 1 + static_cast<std::uint32_t>(CheckedFunction<Server, Member>::id)};
 
 }  // namespace cohort

@@ -17,6 +17,7 @@
 
 #include <cohort/cohort.hpp>
 
+#include "tests/conformance/calling_workers.h"
 #include "tests/conformance/fragile_workers.h"
 
 namespace conformance {
@@ -197,6 +198,7 @@ class Crowd {
   std::atomic<int> counted_{0};
 };
 
-inline constexpr auto& kTypes = cohort::app_types<Everything, Crowd, Awkward, Heavy, Mortal>;
+inline constexpr auto& kTypes =
+    cohort::app_types<Everything, Crowd, Awkward, Heavy, Mortal, Caller, CallerOfTwo>;
 
 }  // namespace conformance
