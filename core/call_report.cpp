@@ -48,9 +48,28 @@ std::string readable_time(std::chrono::milliseconds time) {
   return std::to_string(ms / 60'000) + " min";
 }
 
+std::string process_in_words(Provenance const& place) {
+  return "pid " + std::to_string(place.pid) + (place.host.empty() ? "" : " on " + place.host);
+}
+
+std::string short_signature(std::string signature) {
+  constexpr std::size_t kLong = 72;
+  if (signature.size() <= kLong) return signature;
+  int depth = 0;
+  for (std::size_t i = 0; i < signature.size(); ++i) {
+    if (signature[i] == '<') ++depth;
+    if (signature[i] == '>') --depth;
+    bool const follows_a_name = i != 0 && signature[i - 1] != ' ' && signature[i - 1] != ':';
+    if (signature[i] == '(' && depth == 0 && follows_a_name) {  // not (anonymous namespace)
+      return signature.substr(0, i) + "(...)";
+    }
+  }
+  return signature;
+}
+
 std::string function_at(Provenance const& place) {
   auto const worker = to_string(place);
-  auto const function = place.function.empty() ? "a call" : place.function;
+  auto const function = place.function.empty() ? "a call" : short_signature(place.function);
   return worker.empty() ? function : function + " of " + worker;
 }
 
@@ -69,7 +88,7 @@ std::string in_words(CallReport const& report, ReaderIs reader) {
   }
   for (std::size_t i = 0; i < report.running.size(); ++i) {
     auto const& call = report.running[i];
-    text += (i == 0 ? ", behind " : "; and behind ") + call.function;
+    text += (i == 0 ? ", behind " : "; and behind ") + short_signature(call.function);
     if (call.is_yours) text += " (a call of this process)";
     if (!call.caller.empty()) text += " (a call of " + call.caller + ')';
     text += ", which " + running_in_words(call, reader);

@@ -81,6 +81,10 @@ struct CallReport {
 [[nodiscard]] inline std::string readable_time(std::uint64_t ms) {
   return readable_time(std::chrono::milliseconds(ms));
 }
+/// "pid 42 on node7", of a process whose worker is not known.
+[[nodiscard]] std::string process_in_words(Provenance const& place);
+/// A readable signature, without its parameters where it is long.
+[[nodiscard]] std::string short_signature(std::string signature);
 /// "int W::f(int) of worker 2 (node7, pid 42)"
 [[nodiscard]] std::string function_at(Provenance const& place);
 

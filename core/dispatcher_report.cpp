@@ -105,7 +105,10 @@ bool Dispatcher::waits_for(CallSlot const& slot, int pid, CallId call) const {
   if (!own) return false;
   if (is_it(*own->client, own->call)) return true;
   std::lock_guard const lock(mutex_);
-  return side_by_side_.load() == 1 && place_in_queue(is_it).has_value();
+  auto const is_wanted = [&](Client const& client, CallId id) {
+    return is_it(client, id) && !cancelled_.contains({&client, id});
+  };
+  return side_by_side_.load() == 1 && place_in_queue(is_wanted).has_value();
 }
 
 }  // namespace cohort

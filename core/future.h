@@ -211,6 +211,14 @@ class [[nodiscard]] AllOf {
     }
     return true;
   }
+  /// What AnyFuture::explain() says of the first that is not settled; of the last, where all are.
+  [[nodiscard]] std::string explain() const {
+    check_valid();
+    for (auto const& future : futures_) {
+      if (!future.ready()) return future.explain();
+    }
+    return futures_.empty() ? "there are no calls" : futures_.back().explain();
+  }
   /// Cancels each.
   void cancel() const {
     check_valid();

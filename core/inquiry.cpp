@@ -110,12 +110,9 @@ Outlook Inquiry::outlook(milliseconds explain_after) const {
 std::string Inquiry::in_words() const {
   auto const place = function_at(place_);
   if (!target_.ours) {
-    auto const who = place_.worker.is_master() && place_.pid != 0
-                         ? "pid " + std::to_string(place_.pid) + " on " + place_.host
-                         : place;
-    return target_.what == WaitFor::kRoom
-               ? "its caller, " + who + ", to read the stream that it writes"
-               : "what its caller, " + who + ", writes to its stream";
+    auto const who = "its caller (" + process_in_words(place_) + ')';
+    return target_.what == WaitFor::kRoom ? who + " to read the stream that it writes"
+                                          : "what " + who + " writes to its stream";
   }
   auto const what = target_.what == WaitFor::kAnswer ? std::string()
                     : target_.what == WaitFor::kRoom ? "room in the stream to "

@@ -40,7 +40,7 @@ Subscription::State& Subscription::state() const {
 
 CloseReason Subscription::wait() const {
   auto& subscribed = state();
-  subscribed.engine.wait(subscribed.done);
+  subscribed.in->wait_for(subscribed.done);
   subscribed.observed = true;
   if (subscribed.thrown) std::rethrow_exception(subscribed.thrown);
   if (auto const error = subscribed.error()) throw Error(*error);
@@ -49,7 +49,7 @@ CloseReason Subscription::wait() const {
 
 bool Subscription::wait_for(Clock::duration duration) const {
   auto& subscribed = state();
-  return subscribed.engine.wait(subscribed.done, Deadline::after(duration));
+  return subscribed.in->wait_for(subscribed.done, Deadline::after(duration));
 }
 
 void detail::end_subscription(Subscription::State& state) {

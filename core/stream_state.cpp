@@ -295,10 +295,10 @@ void InStream::feed(std::function<void()> consumer, bool has_more) {
   if (has_more || !arrived_.empty() || ended_) announce_to_consumer();
 }
 
-bool InStream::wait(Deadline deadline) {
-  if (available_.ready()) return true;
+bool InStream::wait_for(Event& event, Deadline deadline) {
+  if (event.ready()) return true;
   StreamWait lasting(engine_, WaitFor::kElements, connection_, key_, function_, deadline);
-  return engine_.wait(available_, deadline, &lasting);
+  return engine_.wait(event, deadline, &lasting);
 }
 
 bool InStream::fetch(ByteBuffer& batch, Deadline deadline) {

@@ -172,7 +172,9 @@ class InStream {
   /// stream has ended: reason() then says how.
   [[nodiscard]] bool fetch(ByteBuffer& batch, Deadline deadline);
   /// Whether fetch() would return at once.
-  [[nodiscard]] bool wait(Deadline deadline);
+  [[nodiscard]] bool wait(Deadline deadline) { return wait_for(available_, deadline); }
+  /// The same of an event that the stream brings about.
+  bool wait_for(Event& event, Deadline deadline = Deadline::never());
   /// No more of it, please. Elements that wait are dropped; `drops_more`: the reader drops some
   /// that it has fetched. Idempotent.
   void close(bool drops_more = false) noexcept;

@@ -35,6 +35,12 @@ std::uint64_t ms_between(Clock::time_point from, Clock::time_point to) {
       std::max(milliseconds(0), duration_cast<milliseconds>(to - from)).count());
 }
 
+/// Of a thread whose call still runs.
+std::string own_function(CallSlot const& slot) {
+  auto const running = slot.read();
+  return running ? short_signature(readable_signature(running->entry->signature)) : "a function";
+}
+
 std::string circle_in_words(std::string const& first, std::vector<WaitLink> const& circle) {
   std::string text = first + " waits for ";
   for (std::size_t i = 0; i < circle.size(); ++i) {
@@ -133,8 +139,7 @@ void Wait::think() {
     chain.resize(end + 1);
     if (is_certain(chain, now) && is_youngest(chain, now) &&
         fail({ErrorKind::kRefused,
-              "it would wait for ever: " +
-                  circle_in_words(readable_signature(slot_->read()->entry->signature), chain) +
+              "it would wait for ever: " + circle_in_words(own_function(*slot_), chain) +
                   ". A worker whose functions are called back while they wait runs several calls "
                   "at a time: using Execution = cohort::Concurrent<2>"})) {
       return;
@@ -209,7 +214,7 @@ bool Wait::is_certain(std::vector<WaitLink> const& circle, Clock::time_point now
     calls.push_back(link.call);
     oldest = std::max(oldest, link.age_ms);
   }
-  if (circle.size() <= 2) return true;
+  if (circle.size() <= 2) return milliseconds(oldest) <= kAnswerAtMost;
   auto& details = *details_;
   if (details.sighted != calls) {
     details.sighted = std::move(calls);
@@ -248,15 +253,14 @@ void Wait::tell(Clock::time_point now) {
 }
 
 std::string Wait::in_words(Clock::time_point now) const {
-  auto const running = slot_ != nullptr ? slot_->read() : std::nullopt;
-  auto const who = running ? readable_signature(running->entry->signature)
-                           : std::string("a thread of this process");
-  auto text = who + " waits for " + readable_time(ms_between(begun(), now)) + " for ";
+  auto const who = slot_ != nullptr ? own_function(*slot_) : "a thread of this process";
+  auto text = who + " waits for " + readable_time(ms_between(begun(), now));
   if (details_->is_circle) {
     auto chain = this->chain(now);
     chain.resize(circle_in(chain) == kNowhere ? chain.size() : circle_in(chain) + 1);
-    return text + "what waits for itself: " + circle_in_words(who, chain);
+    return text + " in a circle: " + circle_in_words(who, chain);
   }
+  text += " for ";
   if (details_->count > 1) text += "one of " + std::to_string(details_->count) + " calls: ";
   for (std::size_t i = 0; i < details_->calls.size(); ++i) {
     text += (i == 0 ? "" : "; ") + details_->calls[i].in_words();

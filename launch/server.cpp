@@ -335,8 +335,7 @@ void Server::explain(void* server, std::span<std::byte const> bytes, CallContext
     for (auto const& guest : guests) {
       if (guest->client.get() != client) continue;
       if (guest->is_owner) return "its master";
-      auto const& peer = client->connection->peer();
-      return "pid " + std::to_string(peer.pid) + " on " + peer.host;
+      return process_in_words(client->connection->peer());
     }
     return "a client that is gone";
   };

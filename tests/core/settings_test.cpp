@@ -66,6 +66,7 @@ TEST(Settings, TakeEachFieldFromItsVariable) {
   Variable const d("COHORT_HANDSHAKE_TIMEOUT", "33");
   Variable const e("COHORT_SHUTDOWN_TIMEOUT", "44");
   Variable const f("COHORT_SPIN", "0");
+  Variable const g("COHORT_EXPLAIN_AFTER", "0");
   Settings base;
   base.max_message_size = 1;
   auto const settings = Settings::from_environment(base);
@@ -75,6 +76,7 @@ TEST(Settings, TakeEachFieldFromItsVariable) {
   EXPECT_EQ(settings.handshake_timeout, 33ms);
   EXPECT_EQ(settings.shutdown_timeout, 44ms);
   EXPECT_EQ(settings.spin, 0us);
+  EXPECT_EQ(settings.explain_after, 0ms);
 }
 
 TEST(Settings, KeepTheHeartbeatWellBelowItsTimeout) {
@@ -98,17 +100,15 @@ TEST_P(BadSettings, AreRefusedWithTheVariableAndItsValue) {
   EXPECT_NE(message.find("whole number from"), message.npos) << message;
 }
 
-INSTANTIATE_TEST_SUITE_P(Each, BadSettings,
-                         ::testing::Values(BadValue{"COHORT_MAX_MESSAGE_SIZE", "1023"},
-                                           BadValue{"COHORT_MAX_MESSAGE_SIZE",
-                                                    "9223372036854775808"},
-                                           BadValue{"COHORT_HEARTBEAT_INTERVAL", "0"},
-                                           BadValue{"COHORT_HEARTBEAT_INTERVAL", "-5"},
-                                           BadValue{"COHORT_HEARTBEAT_TIMEOUT", "5s"},
-                                           BadValue{"COHORT_HANDSHAKE_TIMEOUT", ""},
-                                           BadValue{"COHORT_SHUTDOWN_TIMEOUT", "1.5"},
-                                           BadValue{"COHORT_SPIN", "1000001"},
-                                           BadValue{"COHORT_SPIN", "99999999999999999999999"}));
+INSTANTIATE_TEST_SUITE_P(
+    Each, BadSettings,
+    ::testing::Values(
+        BadValue{"COHORT_MAX_MESSAGE_SIZE", "1023"},
+        BadValue{"COHORT_MAX_MESSAGE_SIZE", "9223372036854775808"},
+        BadValue{"COHORT_HEARTBEAT_INTERVAL", "0"}, BadValue{"COHORT_HEARTBEAT_INTERVAL", "-5"},
+        BadValue{"COHORT_HEARTBEAT_TIMEOUT", "5s"}, BadValue{"COHORT_HANDSHAKE_TIMEOUT", ""},
+        BadValue{"COHORT_SHUTDOWN_TIMEOUT", "1.5"}, BadValue{"COHORT_EXPLAIN_AFTER", "-1"},
+        BadValue{"COHORT_SPIN", "1000001"}, BadValue{"COHORT_SPIN", "99999999999999999999999"}));
 
 }  // namespace
 }  // namespace cohort
