@@ -2,6 +2,7 @@
 // Any thread may call, reply and cancel; input is attended to by whoever drives the engine.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -162,6 +163,10 @@ class Connection : public Source, public Gatherer {
   [[nodiscard]] bool has_unfinished_calls() const;
   /// Whether somebody holds the future, or an end of a stream, of a call that is not settled.
   [[nodiscard]] bool is_awaited() const;
+  /// A number that has changed where the peer said anything meanwhile.
+  [[nodiscard]] std::uint64_t receipts() const noexcept {
+    return receipts_.load(std::memory_order_relaxed);
+  }
   /// Whether every call fails at once.
   [[nodiscard]] bool lost() const;
 
@@ -252,7 +257,7 @@ class Connection : public Source, public Gatherer {
   std::vector<FrameHeader> controls_;                   // likewise
   bool ended_ = false;
   bool said_goodbye_ = false;
-  std::uint64_t receipts_ = 0;
+  std::atomic<std::uint64_t> receipts_{0};  // read by others, too
   std::uint64_t receipts_seen_ = 0;
   int silent_intervals_ = 0;
   int unread_intervals_ = 0;

@@ -28,7 +28,7 @@ bool Connection::on_readable() noexcept {
     case Status::kWouldBlock:
       return false;
     case Status::kMoved:
-      ++receipts_;
+      receipts_.store(receipts() + 1, std::memory_order_relaxed);
       attend_to_frames();
       break;
     case Status::kClosed:
@@ -203,8 +203,9 @@ void Connection::schedule_heartbeat() {
 /// that takes nothing of what waits for it is no better than a silent one.
 void Connection::heartbeat() {
   if (ended_) return;
-  bool const silent = receipts_ == receipts_seen_ && (receipts_ != 0 || !late_start_);
-  receipts_seen_ = receipts_;
+  auto const receipts = this->receipts();
+  bool const silent = receipts == receipts_seen_ && (receipts != 0 || !late_start_);
+  receipts_seen_ = receipts;
   silent_intervals_ = silent ? silent_intervals_ + 1 : 0;
   unread_intervals_ = reads_nothing() ? unread_intervals_ + 1 : 0;
   if (is_too_long(silent_intervals_)) return end_as_silent("no sign of life");

@@ -55,7 +55,9 @@ void Inquiry::ask() {
   auto const connection = target_.connection.lock();
   if (!connection) return;
   asked_at_ = Clock::now();
+  receipts_ = connection->receipts();
   answer_.emplace(ask_for(connection, target_.call));
+  unsent_ = connection->unsent();
 }
 
 bool Inquiry::settled() {
@@ -77,6 +79,12 @@ void Inquiry::wait_for_answer(Deadline deadline) {
   if (answer_) static_cast<void>(answer_->wait_for(deadline.left()));
 }
 
+/// It has not answered. Where a large message is on its way, the question or the answer is behind.
+bool Inquiry::peer_is_silent() const {
+  auto const connection = target_.connection.lock();
+  return connection && connection->receipts() == receipts_ && connection->unsent() >= unsent_;
+}
+
 ReaderIs Inquiry::reader() const {
   auto const connection = target_.connection.lock();
   if (!connection || !report_) return ReaderIs::kElsewhere;
@@ -93,10 +101,10 @@ Outlook Inquiry::outlook(milliseconds explain_after) const {
   if (!target_.ours) {
     return target_.what == WaitFor::kRoom ? Outlook::kDoubtful : Outlook::kGood;
   }
-  if (answer_) return Outlook::kDoubtful;  // no answer
+  if (answer_) return peer_is_silent() ? Outlook::kDoubtful : Outlook::kGood;
   if (!report_) return Outlook::kGood;
   if (report_->stage == Stage::kNotHere) {
-    return target_.what == WaitFor::kElements ? Outlook::kGood : Outlook::kDoubtful;
+    return target_.what == WaitFor::kRoom ? Outlook::kDoubtful : Outlook::kGood;
   }
   if (report_->running.empty()) return Outlook::kGood;
   auto best = Outlook::kHopeless;
@@ -126,6 +134,7 @@ std::string Inquiry::state_in_words() const {
   if (!connection) return "has lost its connection";
   if (answer_) {
     auto const unsent = connection->unsent();
+    if (!peer_is_silent()) return "is under way: large messages go before";
     auto const since = readable_time(duration_cast<milliseconds>(Clock::now() - asked_at_));
     return (unsent != 0 ? "may not have been sent (" + std::to_string(unsent) +
                               " bytes wait to be) to its worker, which"

@@ -68,11 +68,14 @@ class Inquiry {
 
  private:
   [[nodiscard]] ReaderIs reader() const;
+  [[nodiscard]] bool peer_is_silent() const;
 
   Target const target_;
   Provenance const place_;
   std::optional<Future<CallReport>> answer_;
   Clock::time_point asked_at_{};
+  std::uint64_t receipts_ = 0;  // then
+  std::size_t unsent_ = 0;      // likewise
   std::optional<CallReport> report_;
   Clock::time_point reported_at_{};
   std::string no_report_;  // why there is none
