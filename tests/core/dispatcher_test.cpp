@@ -1,6 +1,7 @@
 // What the worker's side makes of calls, over every transport.
 #include "core/dispatcher.h"
 
+#include <array>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -123,6 +124,33 @@ TEST_P(Dispatch, RefusesUnknownFunctions) {
     EXPECT_EQ(error.kind(), ErrorKind::kRefused);
     EXPECT_EQ(error.reason(), "the worker has no function " + std::to_string(id));
   }
+}
+
+TEST_P(Dispatch, ReportsWhereACallStands) {
+  using Stage = CallReport::Stage;
+  std::array<Future<int>, 2> answers{peers.call(fn<&Lab::wait_for_gate>, 5),
+                                     peers.call(fn<&Lab::add>, 1, 2)};
+  auto last = peers.call(fn<&Lab::count>);
+  ASSERT_TRUE(peers.object.started.wait());
+  auto const report = [&](std::uint64_t slot, Client const& client) {
+    return peers.worker_side.dispatcher.report(client, CallId{std::uint64_t{1} << 32 | slot},
+                                               [](Client const*) { return "another"; });
+  };
+  auto const& client = *peers.worker_side.client;
+  ASSERT_TRUE(test::eventually([&] { return report(2, client).stage == Stage::kQueued; }));
+  EXPECT_EQ(report(2, client).ahead, 1u);
+  EXPECT_TRUE(report(2, client).one_at_a_time);
+  ASSERT_EQ(report(1, client).running.size(), 1u);
+  EXPECT_TRUE(report(1, client).running[0].is_yours);
+  EXPECT_EQ(report(1, client).ahead, 0u);
+  EXPECT_EQ(report(0, client).stage, Stage::kRuns);
+  EXPECT_NE(report(0, client).running.at(0).function.find("wait_for_gate"), std::string::npos);
+  EXPECT_EQ(report(3, client).stage, Stage::kNotHere);
+  EXPECT_EQ(report(0, Client()).stage, Stage::kNotHere);
+  peers.object.gate.set();
+  for (auto& answer : answers) static_cast<void>(answer.get());
+  last.get();
+  EXPECT_EQ(report(0, client).stage, Stage::kNotHere);
 }
 
 TEST_P(Dispatch, NeverRunsACallThatWasCancelledWhileItWaited) {
