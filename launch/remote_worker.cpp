@@ -311,6 +311,7 @@ void RemoteWorker::release() {
   auto const self = shared_from_this();
   run_locked([&] {
     if (end_ || !connection_ || !construct_->done.ready()) return shut_down();
+    if (process_) process_->expect_end();  // whoever waits for its place waits until then
     end_when_done(kFirstLook);
   });
 }
@@ -328,7 +329,6 @@ void RemoteWorker::end_when_done(milliseconds next_look) {
     });
     return;
   }
-  if (process_) process_->expect_end();
   connection_->send_shutdown_after_calls();
   release_timer_ =
       timers.schedule(Clock::now() + settings_.shutdown_timeout, [self] { self->shut_down(); });
