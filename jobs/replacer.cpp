@@ -259,7 +259,7 @@ void Replacer::begin_emptiness() {
 
 Replacer::Work::Work(Replacer& replacer, std::shared_ptr<CompletionQueue> queue)
     : replacer_(replacer), queue_(std::move(queue)) {
-  birthplace_.require_here();
+  replacer_.birthplace_.require_here();
   std::lock_guard const lock(replacer_.mutex_);
   if (replacer_.works_.empty() && replacer_.working() == 0) {
     replacer_.begin_emptiness();
@@ -270,7 +270,7 @@ Replacer::Work::Work(Replacer& replacer, std::shared_ptr<CompletionQueue> queue)
 }
 
 Replacer::Work::~Work() {
-  if (birthplace_.is_elsewhere()) return;  // its lock may be held for ever
+  if (replacer_.birthplace_.is_elsewhere()) return;  // its lock may be held for ever
   std::lock_guard const lock(replacer_.mutex_);
   std::erase(replacer_.works_, this);
 }
@@ -283,6 +283,7 @@ void Replacer::Work::tell() {
 }
 
 void Replacer::wait_for_a_worker() {
+  birthplace_.require_here();
   Lock lock(mutex_);
   while (working() == 0) {
     auto const patience = empty_since_ + std::min(options_.give_up_after, kForEver);

@@ -73,7 +73,6 @@ class Replacer {
     friend class Replacer;
     void tell();
 
-    Birthplace const birthplace_;
     Replacer& replacer_;
     std::shared_ptr<CompletionQueue> const queue_;
     std::atomic<bool> told_{false};
@@ -115,6 +114,7 @@ class Replacer {
   void tell_of_changes(Lock& lock);
   [[nodiscard]] std::string describe() const;
 
+  Birthplace const birthplace_;
   Cluster& cluster_;
   WorkerTypeId const type_;
   std::shared_ptr<Message const> const init_;

@@ -67,19 +67,24 @@ class Call : public SpawnCall {
     std::lock_guard const lock(mutex_);
     if (returned_ || !agent) return;
     agent_ = std::move(agent);
+    called_off_ = true;
     if (mpi::can_answer_for_others()) return mpi::call_off(port_);
     static_cast<void>(::send(agent_.get(), &kJoinInstead, 1, MSG_NOSIGNAL));
   }
-  void has_returned() noexcept {
+  /// Whether its failure is news: not where the worker's end, or why it did not start, has caused
+  /// it.
+  bool has_returned() noexcept {
     std::lock_guard const lock(mutex_);
     returned_ = true;
     agent_.reset();
+    return !called_off_;
   }
 
  private:
   std::mutex mutex_;
   std::string port_;
   bool returned_ = false;
+  bool called_off_ = false;
   UniqueFd agent_;
 };
 
@@ -148,8 +153,8 @@ class Spawner : public MpiBackend {
         mpi::end_call();
       }
       leave(place, result.has_value());
-      call->has_returned();
-      if (!result) return;
+      bool const is_news = call->has_returned();
+      if (!result || (*result != MPI_SUCCESS && !is_news)) return;
       if (*result == MPI_ERR_SPAWN) mpi::note_that_mpirun_waits();
       if (*result != MPI_SUCCESS) {
         return done({},
