@@ -69,7 +69,8 @@ int master(cohort::Cluster& cluster, int count, char** arguments) {
     answered += trouble.empty();
     if (!trouble.empty()) std::cout << "round " << round << ": " << trouble << std::endl;
   }
-  std::cout << answered << " of " << rounds << " left in peace have answered" << std::endl;
+  std::cout << (answered == rounds ? "every one" : "not every one") << " of " << rounds
+            << " that were left in peace has answered" << std::endl;
   return answered == rounds ? 0 : 1;
 }
 
