@@ -3,25 +3,12 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "jobs/stats/element_type.h"
 #include "jobs/stats/plan.h"
 #include "jobs/stats/storage.h"
 
 namespace cohort::stats {
 namespace {
-
-hid_t memory_type(ElementKind kind) {
-  switch (kind) {
-    case ElementKind::kFloat:
-      return H5T_NATIVE_FLOAT;
-    case ElementKind::kDouble:
-      return H5T_NATIVE_DOUBLE;
-    case ElementKind::kInt64:
-      return H5T_NATIVE_INT64;
-    case ElementKind::kUint64:
-      return H5T_NATIVE_UINT64;
-  }
-  throw std::logic_error("unknown ElementKind");
-}
 
 /// With a chunk cache of that many bytes.
 DatasetHandle open_dataset(hid_t file, std::string const& name, std::size_t cache) {
@@ -30,16 +17,6 @@ DatasetHandle open_dataset(hid_t file, std::string const& name, std::size_t cach
   constexpr double kKeepUnread = 0;
   check_hdf5(H5Pset_chunk_cache(access.get(), kSlots, cache, kKeepUnread), "H5Pset_chunk_cache");
   return {H5Dopen2(file, name.c_str(), access.get()), "H5Dopen2"};
-}
-
-Extents shape_of(hid_t dataset) {
-  SpaceHandle const space(H5Dget_space(dataset), "H5Dget_space");
-  int const rank =
-      check_hdf5(H5Sget_simple_extent_ndims(space.get()), "H5Sget_simple_extent_ndims");
-  std::vector<hsize_t> shape(static_cast<std::size_t>(rank));
-  check_hdf5(H5Sget_simple_extent_dims(space.get(), shape.data(), nullptr),
-             "H5Sget_simple_extent_dims");
-  return {shape.begin(), shape.end()};
 }
 
 Extents chunk_of(hid_t creation, std::size_t rank) {
@@ -107,7 +84,7 @@ DatasetReader::DatasetReader(hid_t file, std::string const& name, ElementKind ki
       piece_limit_(piece_limit),
       dataset_(open_dataset(file, name, 0)),
       file_type_(H5Dget_type(dataset_.get()), "H5Dget_type"),
-      memory_type_(H5Tcopy(memory_type(kind)), "H5Tcopy"),
+      memory_type_(H5Tcopy(native_type(kind)), "H5Tcopy"),
       shape_(shape_of(dataset_.get())),
       pieces_(file_type_.get(), memory_type_.get(), kind) {
   PropertyHandle const creation(H5Dget_create_plist(dataset_.get()), "H5Dget_create_plist");

@@ -148,7 +148,9 @@ void describe(hid_t type, NumericPart outer, std::string_view remark, unsigned d
   into.numeric.push_back(std::move(outer));
 }
 
-hid_t native(ElementKind kind) {
+}  // namespace
+
+hid_t native_type(ElementKind kind) {
   switch (kind) {
     case ElementKind::kFloat:
       return H5T_NATIVE_FLOAT;
@@ -161,8 +163,6 @@ hid_t native(ElementKind kind) {
   }
   throw std::logic_error("unknown ElementKind");
 }
-
-}  // namespace
 
 ElementParts parts_of(hid_t type) {
   ElementParts parts;
@@ -198,7 +198,7 @@ TypeHandle memory_type(hid_t type, std::span<std::string const> field) {
       if (!describe_number(type, type_class, part)) {
         throw std::runtime_error("its type changed while it was read");
       }
-      return {H5Tcopy(native(part.kind)), "H5Tcopy"};
+      return {H5Tcopy(native_type(part.kind)), "H5Tcopy"};
     }
   }
 }

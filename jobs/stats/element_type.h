@@ -44,6 +44,9 @@ struct ElementParts {
 /// and bitfields count as the integers that they are stored as.
 [[nodiscard]] ElementParts parts_of(hid_t type);
 
+/// HDF5's own type for numbers of that kind, not to be closed.
+[[nodiscard]] hid_t native_type(ElementKind kind);
+
 /// The type in memory of one part, whose numbers lie one after the other in a buffer: numbers of
 /// its ElementKind, inside of as many compounds and arrays as the file has. Variable lengths stay
 /// hvl_t: see append_numbers().

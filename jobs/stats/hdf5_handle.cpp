@@ -137,4 +137,15 @@ std::string hdf5_version() {
   return fmt::format("{}.{}.{}", major, minor, release);
 }
 
+std::vector<std::uint64_t> shape_of(hid_t dataset) {
+  SpaceHandle const space(H5Dget_space(dataset), "H5Dget_space");
+  if (H5Sget_simple_extent_type(space.get()) == H5S_NULL) return {0};
+  int const rank =
+      check_hdf5(H5Sget_simple_extent_ndims(space.get()), "H5Sget_simple_extent_ndims");
+  std::vector<hsize_t> shape(static_cast<std::size_t>(rank));
+  check_hdf5(H5Sget_simple_extent_dims(space.get(), shape.data(), nullptr),
+             "H5Sget_simple_extent_dims");
+  return {shape.begin(), shape.end()};
+}
+
 }  // namespace cohort::stats

@@ -2,8 +2,10 @@
 // HDF5 (the serial library) is used from one thread of a process.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <hdf5.h>
 
@@ -66,6 +68,10 @@ void silence_hdf5() noexcept;
 /// Opens a file to read it, with a shared lock where the file system has locks. Throws
 /// std::runtime_error, one line that says what is wrong with the file.
 [[nodiscard]] FileHandle open_for_reading(std::string const& path);
+
+/// Its extents; {0} of a dataset without a space of its own (H5S_NULL). Throws what check_hdf5()
+/// does.
+[[nodiscard]] std::vector<std::uint64_t> shape_of(hid_t dataset);
 
 /// "1.10.8": the library that runs.
 [[nodiscard]] std::string hdf5_version();
